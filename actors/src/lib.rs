@@ -1,1 +1,29 @@
-//! Placeholder.
+//! Everything of Formicary that is an actix actor: the registry that supervises agents, the shell around each agent,
+//! the waiter of calls, timers, and the bus and broker adapters.
+
+mod backoff;
+mod clock;
+mod env;
+mod error;
+mod ids;
+mod load;
+mod quiet;
+
+pub mod agent;
+pub mod broker;
+pub mod bus;
+pub mod contract;
+pub mod events;
+pub mod group;
+#[cfg(feature = "redis")]
+mod redis;
+pub mod registry;
+pub mod timer;
+mod waiter;
+
+pub use backoff::Backoff;
+pub use clock::Clock;
+pub use env::{AdapterContext, Env, Limits};
+pub use error::{CallError, Error, HandlerError, SendError};
+pub use ids::Ids;
+pub use load::Load;

@@ -1,0 +1,343 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use formicary_protocol::{Cron, Queue, Signal, check_sender};
+use serde::de::DeserializeOwned;
+
+use super::extract::{Extract, Needs, QueueUse, SignalUse};
+use super::handle::Handle;
+use super::handlers::{self, IntoAnswer, SignalValue, answer_kind};
+use super::plan::{
+    ConsumerPlan, CronPlan, HookPlan, PeriodicPlan, Plan, ReadMessage, ReadSignal, ReceiverPlan, Serve, ServerPlan,
+    Task,
+};
+use super::turns::Turn;
+
+mod options;
+
+pub use options::{ConsumerOptions, CronOptions, HookOptions, PeriodicOptions, ReceiverOptions};
+
+/// Declares the handlers of an agent.
+///
+/// Each method takes the handler's name and an async closure: the agent by `&` or `&mut` (a read or a write turn), the
+/// payload where there is one, and a tuple of extractors. Methods that take `&mut` end in `_mut`. Options are set on what
+/// they return.
+///
+/// ```
+/// use std::time::Duration;
+/// use formicary_actors::agent::{Agent, AgentBuilder, Cx};
+///
+/// struct Ticker;
+///
+/// impl Agent for Ticker {
+///     fn declare(agent: &mut AgentBuilder<Self>) {
+///         agent.name("ticker");
+///         agent
+///             .periodic("tick", Duration::from_secs(15), async |_: &Self, cx: Cx| {
+///                 println!("{} ticks", cx.agent());
+///             })
+///             .start_after(Duration::from_secs(3));
+///     }
+/// }
+/// ```
+pub struct AgentBuilder<A> {
+    plan: Plan<A>,
+}
+
+impl<A> std::fmt::Debug for AgentBuilder<A> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AgentBuilder").field("name", &self.plan.name).finish_non_exhaustive()
+    }
+}
+
+impl<A: 'static> AgentBuilder<A> {
+    pub(crate) fn new() -> Self {
+        Self { plan: Plan::default() }
+    }
+
+    pub(crate) fn build(self) -> Plan<A> {
+        self.plan
+    }
+
+    /// The agent's name: the sender of its signals, and its name in logs and events. Default: the type's name in snake
+    /// case.
+    pub fn name(&mut self, name: &str) -> &mut Self {
+        if let Err(error) = check_sender(name) {
+            self.plan.mistakes.push(error.to_string());
+        }
+        self.plan.name = Some(name.to_owned());
+        self
+    }
+
+    /// A receiver of a signal and of calls of it. What it returns is the answer.
+    pub fn receiver<S, X, R, F>(&mut self, name: &str, run: F) -> &mut ReceiverOptions
+    where
+        S: Signal,
+        X: Extract,
+        R: IntoAnswer,
+        F: AsyncFn(&A, S, X) -> R + 'static,
+    {
+        self.one_signal::<S, X, R>(name, Turn::Read, handlers::read_signal(run))
+    }
+
+    /// A receiver that takes a write turn.
+    pub fn receiver_mut<S, X, R, F>(&mut self, name: &str, run: F) -> &mut ReceiverOptions
+    where
+        S: Signal,
+        X: Extract,
+        R: IntoAnswer,
+        F: AsyncFn(&mut A, S, X) -> R + 'static,
+    {
+        self.one_signal::<S, X, R>(name, Turn::Write, handlers::write_signal(run))
+    }
+
+    /// A receiver of several signals, which takes their payloads as values.
+    pub fn receiver_of<X, R, F>(&mut self, signals: &[&str], name: &str, run: F) -> &mut ReceiverOptions
+    where
+        X: Extract,
+        R: IntoAnswer,
+        F: AsyncFn(&A, SignalValue, X) -> R + 'static,
+    {
+        self.add_receiver::<X, R>(name, signals, None, Turn::Read, handlers::read_several(run))
+    }
+
+    /// A receiver of several signals that takes a write turn.
+    pub fn receiver_of_mut<X, R, F>(&mut self, signals: &[&str], name: &str, run: F) -> &mut ReceiverOptions
+    where
+        X: Extract,
+        R: IntoAnswer,
+        F: AsyncFn(&mut A, SignalValue, X) -> R + 'static,
+    {
+        self.add_receiver::<X, R>(name, signals, None, Turn::Write, handlers::write_several(run))
+    }
+
+    /// A consumer of the queue `Q`. `P` is what a message is decoded into: `Q::Message`, or any other type.
+    pub fn consumer<Q, P, X, R, F>(&mut self, name: &str, run: F) -> &mut ConsumerOptions
+    where
+        Q: Queue,
+        P: DeserializeOwned + 'static,
+        X: Extract,
+        R: IntoAnswer,
+        F: AsyncFn(&A, P, X) -> R + 'static,
+    {
+        self.add_consumer::<Q, X>(name, Turn::Read, handlers::read_message(Q::NAME, run))
+    }
+
+    /// A consumer that takes a write turn: one message at a time.
+    pub fn consumer_mut<Q, P, X, R, F>(&mut self, name: &str, run: F) -> &mut ConsumerOptions
+    where
+        Q: Queue,
+        P: DeserializeOwned + 'static,
+        X: Extract,
+        R: IntoAnswer,
+        F: AsyncFn(&mut A, P, X) -> R + 'static,
+    {
+        self.add_consumer::<Q, X>(name, Turn::Write, handlers::write_message(Q::NAME, run))
+    }
+
+    /// Runs every `period`, the first time at once.
+    pub fn periodic<X, R, F>(&mut self, name: &str, period: Duration, run: F) -> &mut PeriodicOptions
+    where
+        X: Extract,
+        R: IntoAnswer,
+        F: AsyncFn(&A, X) -> R + 'static,
+    {
+        self.add_periodic::<X>(name, period, Turn::Read, handlers::read_task(run))
+    }
+
+    /// Runs every `period` with a write turn.
+    pub fn periodic_mut<X, R, F>(&mut self, name: &str, period: Duration, run: F) -> &mut PeriodicOptions
+    where
+        X: Extract,
+        R: IntoAnswer,
+        F: AsyncFn(&mut A, X) -> R + 'static,
+    {
+        self.add_periodic::<X>(name, period, Turn::Write, handlers::write_task(run))
+    }
+
+    /// Runs at the times of a cron expression in a time zone, such as `UTC` or `Europe/Berlin`. A wrong expression is
+    /// reported when the agent starts.
+    pub fn cron<X, R, F>(&mut self, name: &str, expression: &str, zone: &str, run: F) -> &mut CronOptions
+    where
+        X: Extract,
+        R: IntoAnswer,
+        F: AsyncFn(&A, X) -> R + 'static,
+    {
+        self.add_cron::<X>(name, expression, zone, Turn::Read, handlers::read_task(run))
+    }
+
+    /// Runs at the times of a cron expression with a write turn.
+    pub fn cron_mut<X, R, F>(&mut self, name: &str, expression: &str, zone: &str, run: F) -> &mut CronOptions
+    where
+        X: Extract,
+        R: IntoAnswer,
+        F: AsyncFn(&mut A, X) -> R + 'static,
+    {
+        self.add_cron::<X>(name, expression, zone, Turn::Write, handlers::write_task(run))
+    }
+
+    /// Runs before anything is received. An error or a panic fails the start.
+    pub fn pre_start<X, R, F>(&mut self, name: &str, run: F) -> &mut HookOptions
+    where
+        X: Extract,
+        R: IntoAnswer,
+        F: AsyncFn(&mut A, X) -> R + 'static,
+    {
+        let hook = hook::<A, X>(name, handlers::write_task(run));
+        &mut pushed(&mut self.plan.pre_start, hook).options
+    }
+
+    /// Runs when everything is received and the timers run. It takes no turn.
+    pub fn post_start<X, R, F>(&mut self, name: &str, run: F) -> &mut HookOptions
+    where
+        X: Extract,
+        R: IntoAnswer,
+        F: AsyncFn(Handle<A>, X) -> R + 'static,
+    {
+        &mut pushed(&mut self.plan.post_start, server::<A, X, R, F>(name, run)).options
+    }
+
+    /// Runs when nothing is received any more, with bus and broker still usable.
+    pub fn pre_stop<X, R, F>(&mut self, name: &str, run: F) -> &mut HookOptions
+    where
+        X: Extract,
+        R: IntoAnswer,
+        F: AsyncFn(&mut A, X) -> R + 'static,
+    {
+        let hook = hook::<A, X>(name, handlers::write_task(run));
+        &mut pushed(&mut self.plan.pre_stop, hook).options
+    }
+
+    /// Runs for ever beside the handlers and takes no turn. An error or a panic is a crash of the agent; `Ok` ends
+    /// nothing.
+    pub fn server<X, R, F>(&mut self, name: &str, run: F)
+    where
+        X: Extract,
+        R: IntoAnswer,
+        F: AsyncFn(Handle<A>, X) -> R + 'static,
+    {
+        pushed(&mut self.plan.servers, server::<A, X, R, F>(name, run));
+    }
+
+    fn one_signal<S: Signal, X: Extract, R: IntoAnswer>(
+        &mut self,
+        name: &str,
+        turn: Turn,
+        read: ReadSignal<A>,
+    ) -> &mut ReceiverOptions {
+        self.add_receiver::<X, R>(name, &[S::NAME], Some(SignalUse::of::<S>()), turn, read)
+    }
+
+    fn add_receiver<X: Extract, R: IntoAnswer>(
+        &mut self,
+        name: &str,
+        signals: &[&str],
+        payload: Option<SignalUse>,
+        turn: Turn,
+        read: ReadSignal<A>,
+    ) -> &mut ReceiverOptions {
+        let plan = ReceiverPlan {
+            name: name.into(),
+            signals: signals.iter().map(|signal| Arc::from(*signal)).collect(),
+            payload,
+            answer: answer_kind::<R::Answer>(),
+            turn,
+            options: ReceiverOptions::default(),
+            needs: needs::<X>(),
+            read,
+        };
+        &mut pushed(&mut self.plan.receivers, plan).options
+    }
+
+    fn add_consumer<Q: Queue, X: Extract>(
+        &mut self,
+        name: &str,
+        turn: Turn,
+        read: ReadMessage<A>,
+    ) -> &mut ConsumerOptions {
+        let plan = ConsumerPlan {
+            name: name.into(),
+            queue: QueueUse::of::<Q>(),
+            turn,
+            options: ConsumerOptions::default(),
+            needs: needs::<X>(),
+            read,
+        };
+        &mut pushed(&mut self.plan.consumers, plan).options
+    }
+
+    fn add_periodic<X: Extract>(
+        &mut self,
+        name: &str,
+        period: Duration,
+        turn: Turn,
+        task: Task<A>,
+    ) -> &mut PeriodicOptions {
+        if period < Duration::from_millis(1) {
+            self.plan.mistakes.push(format!("`{name}`: the period {period:?} is shorter than 1 ms"));
+        }
+        let (name, options) = (name.into(), PeriodicOptions::default());
+        let plan = PeriodicPlan { name, period, turn, options, needs: needs::<X>(), task };
+        &mut pushed(&mut self.plan.periodic, plan).options
+    }
+
+    fn add_cron<X: Extract>(
+        &mut self,
+        name: &str,
+        expression: &str,
+        zone: &str,
+        turn: Turn,
+        task: Task<A>,
+    ) -> &mut CronOptions {
+        let cron = match Cron::parse_in(expression, zone) {
+            Ok(cron) => cron,
+            Err(error) => {
+                self.plan.mistakes.push(format!("`{name}`: {error}"));
+                never()
+            }
+        };
+        let (name, options) = (name.into(), CronOptions::default());
+        &mut pushed(&mut self.plan.cron, CronPlan { name, cron, turn, options, needs: needs::<X>(), task }).options
+    }
+}
+
+/// Stands in for an expression that is wrong, in an agent that therefore never starts.
+fn never() -> Cron {
+    #[allow(clippy::expect_used, reason = "a constant that the tests of cron hold")]
+    Cron::parse_in("@yearly", "UTC").expect("@yearly in UTC is a cron expression")
+}
+
+fn needs<X: Extract>() -> Needs {
+    let mut needs = Needs::default();
+    X::needs(&mut needs);
+    needs
+}
+
+fn hook<A, X: Extract>(name: &str, task: Task<A>) -> HookPlan<A> {
+    HookPlan { name: name.into(), options: HookOptions::default(), needs: needs::<X>(), task }
+}
+
+fn server<A, X, R, F>(name: &str, run: F) -> ServerPlan<A>
+where
+    A: 'static,
+    X: Extract,
+    R: IntoAnswer,
+    F: AsyncFn(Handle<A>, X) -> R + 'static,
+{
+    let run = std::rc::Rc::new(run);
+    let serve: Serve<A> = Box::new(move |me, invocation| {
+        let run = run.clone();
+        Box::pin(async move {
+            let extractors = X::extract(&invocation)?;
+            (*run)(me, extractors).await.into_answer().map(drop)
+        })
+    });
+    ServerPlan { name: name.into(), options: HookOptions::default(), needs: needs::<X>(), serve }
+}
+
+/// Pushes and gives back what was pushed.
+fn pushed<T>(list: &mut Vec<T>, item: T) -> &mut T {
+    list.push(item);
+    let last = list.len() - 1;
+    &mut list[last]
+}

@@ -1,0 +1,109 @@
+//! An agent held against its declarations, its bus and its broker, before anything of it runs.
+
+use formicary_protocol::FieldKind;
+
+use super::extract::Needs;
+use super::plan::Plan;
+use super::shared::Shared;
+use crate::events::HandlerKind;
+
+/// Every problem, each with its cure.
+pub(crate) fn check<A>(plan: &Plan<A>, shared: &Shared) -> Vec<String> {
+    let mut problems = plan.mistakes.clone();
+    let declarations = &shared.env.declarations;
+    for receiver in &plan.receivers {
+        let name = &receiver.name;
+        for signal in &receiver.signals {
+            if shared.buses.of(signal).is_none() {
+                problems.push(format!("`{name}` receives `{signal}`, but the agent has no bus: give its group one"));
+            }
+            let Some(declared) = declarations.signal(signal) else {
+                problems.push(format!("`{name}` receives `{signal}`, which is not declared: add it to the declarations"));
+                continue;
+            };
+            if let Some(answer) = declared.answer
+                && !matches!(receiver.answer, FieldKind::Null | FieldKind::Any)
+                && let Err(error) = declared.hold_answer(&receiver.answer)
+            {
+                problems.push(format!("`{name}` answers `{signal}` with another type than the declared {answer}: {error}"));
+            }
+        }
+        if receiver.signals.is_empty() {
+            problems.push(format!("`{name}` receives no signal: name at least one"));
+        }
+        if let Some(payload) = &receiver.payload
+            && declarations.signal(payload.name).is_some()
+            && let Err(error) = (payload.hold)(declarations)
+        {
+            problems.push(format!("`{name}`: {error}"));
+        }
+        check_needs(name, HandlerKind::Receiver, &receiver.needs, &mut problems);
+    }
+    for consumer in &plan.consumers {
+        let (name, queue) = (&consumer.name, consumer.queue.name);
+        if shared.brokers.of(queue).is_none() {
+            problems.push(format!("`{name}` consumes `{queue}`, but the agent has no broker: give its group one"));
+        }
+        if declarations.queue(queue).is_none() {
+            problems.push(format!("`{name}` consumes `{queue}`, which is not declared: add it to the declarations"));
+        } else if let Err(error) = (consumer.queue.hold)(declarations) {
+            problems.push(format!("`{name}`: {error}"));
+        }
+        let same = plan.consumers.iter().filter(|other| other.queue.name == queue);
+        if same.clone().count() > 1 && same.clone().next().is_some_and(|first| first.name == *name) {
+            let names: Vec<_> = same.map(|other| format!("`{}`", other.name)).collect();
+            let names = names.join(" and ");
+            problems.push(format!("{names} consume the queue `{queue}`: an agent has one consumer for each queue"));
+        }
+        check_needs(name, HandlerKind::Consumer, &consumer.needs, &mut problems);
+    }
+    for (name, needs) in plan.needs() {
+        outputs(name, needs, shared, &mut problems);
+    }
+    let others = plan.periodic.iter().map(|plan| (&plan.name, &plan.needs));
+    let others = others.chain(plan.cron.iter().map(|plan| (&plan.name, &plan.needs)));
+    let others = others.chain(plan.pre_start.iter().chain(&plan.pre_stop).map(|plan| (&plan.name, &plan.needs)));
+    let others = others.chain(plan.post_start.iter().chain(&plan.servers).map(|plan| (&plan.name, &plan.needs)));
+    for (name, needs) in others {
+        check_needs(name, HandlerKind::Hook, needs, &mut problems);
+    }
+    problems
+}
+
+fn check_needs(name: &str, kind: HandlerKind, needs: &Needs, problems: &mut Vec<String>) {
+    if needs.sender && kind != HandlerKind::Receiver {
+        problems.push(format!("`{name}` asks for `SentBy`, which only a receiver has"));
+    }
+    if needs.deliveries > 0 && kind != HandlerKind::Consumer {
+        problems.push(format!("`{name}` asks for `Delivery`, which only a consumer has"));
+    }
+    if needs.deliveries > 1 {
+        problems.push(format!("`{name}` asks for `Delivery` twice: there is one"));
+    }
+}
+
+fn outputs(name: &str, needs: &Needs, shared: &Shared, problems: &mut Vec<String>) {
+    let declarations = &shared.env.declarations;
+    for (verb, signal) in needs.publishes.iter().map(|s| ("publishes", s)).chain(needs.calls.iter().map(|s| ("calls", s))) {
+        let what = signal.name;
+        if shared.buses.of(what).is_none() {
+            problems.push(format!("`{name}` {verb} `{what}`, but the agent has no bus: give its group one"));
+        }
+        if declarations.signal(what).is_none() {
+            problems.push(format!("`{name}` {verb} `{what}`, which is not declared: add it to the declarations"));
+        } else if let Err(error) = (signal.hold)(declarations) {
+            problems.push(format!("`{name}` {verb} `{what}`: {error}"));
+        }
+    }
+    for queue in &needs.pushes {
+        let what = queue.name;
+        if shared.brokers.of(what).is_none() {
+            problems.push(format!("`{name}` pushes to `{what}`, but the agent has no broker: give its group one"));
+        }
+        if declarations.queue(what).is_none() {
+            problems.push(format!("`{name}` pushes to a queue that is not declared, `{what}`: add it to the declarations"));
+        } else if let Err(error) = (queue.hold)(declarations) {
+            problems.push(format!("`{name}` pushes to `{what}`: {error}"));
+        }
+    }
+}

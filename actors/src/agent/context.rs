@@ -1,0 +1,81 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
+
+use super::info::AgentInfo;
+use super::life::Control;
+use super::shared::Shared;
+
+/// The context of an agent: who it is, and its life.
+///
+/// It cannot publish, call or send: a handler that does says so in its signature.
+#[derive(Clone)]
+pub struct Cx {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) info: Arc<AgentInfo>,
+    pub(crate) control: mpsc::Sender<Control>,
+    pub(crate) stopping: watch::Receiver<bool>,
+    /// Whether whoever has this context waits for the stop.
+    pub(crate) listens: Arc<AtomicBool>,
+}
+
+impl Cx {
+    /// The agent's name.
+    pub fn agent(&self) -> &str {
+        &self.shared.agent
+    }
+
+    /// The uid of the agent, which stands in the channel of its answers. It stays the same over restarts.
+    pub fn uid(&self) -> &str {
+        &self.shared.uid
+    }
+
+    /// What the agent is: its handlers, what it sends, its bus and broker. Without secrets.
+    pub fn info(&self) -> &AgentInfo {
+        &self.info
+    }
+
+    /// The settings that the agent was given when it was added to its group; `null` when it was given none.
+    pub fn settings(&self) -> &Value {
+        &self.shared.settings
+    }
+
+    /// The group's wall clock.
+    pub fn clock(&self) -> crate::Clock {
+        self.shared.env.clock
+    }
+
+    /// Asks the agent to end, as a normal end: it drains, runs `pre_stop` and is dropped. Whether it starts again is the
+    /// matter of its restart policy: `permanent` starts a fresh instance, `transient` and `temporary` do not.
+    pub fn stop(&self) {
+        // Full means that the agent has been asked already.
+        drop(self.control.try_send(Control::Finish));
+    }
+
+    /// The same for a server, which listens for itself.
+    pub(crate) fn for_server(&self) -> Self {
+        Self { listens: Arc::default(), ..self.clone() }
+    }
+
+    /// Whether the agent stops.
+    pub fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Returns when the agent stops. A server that waits for this has until the stop deadline to end by itself; one that
+    /// does not is aborted when the handlers have finished.
+    pub async fn stopping(&self) {
+        self.listens.store(true, Ordering::Release);
+        let mut stopping = self.stopping.clone();
+        // An error means that the instance is gone, which is a stop too.
+        drop(stopping.wait_for(|stopping| *stopping).await);
+    }
+}
+
+impl std::fmt::Debug for Cx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cx").field("agent", &self.shared.agent).field("uid", &self.shared.uid).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,125 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use formicary_protocol::{DeadReason, Failure};
+
+use super::extract::{Extract, Needs};
+use super::invocation::Invocation;
+use crate::broker::Broker;
+use crate::contract::{ConsumerId, Delivered, Outcome, Settlement};
+use crate::error::Error;
+
+/// One delivery and whether it is settled.
+pub(crate) struct DeliveryState {
+    pub(crate) delivered: Delivered,
+    pub(crate) queue: Arc<str>,
+    pub(crate) broker: Broker,
+    pub(crate) consumer: ConsumerId,
+    settled: AtomicBool,
+}
+
+impl DeliveryState {
+    pub(crate) fn new(delivered: Delivered, queue: Arc<str>, broker: Broker, consumer: ConsumerId) -> Self {
+        Self { delivered, queue, broker, consumer, settled: AtomicBool::new(false) }
+    }
+
+    /// The settlement, the first time it is asked for.
+    pub(crate) fn settlement(&self, outcome: Outcome, failure: Option<Failure>) -> Option<Settlement> {
+        if self.settled.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        Some(Settlement { token: self.delivered.token, outcome, failure, outbox: Vec::new() })
+    }
+
+    pub(crate) fn settle(&self, outcome: Outcome, failure: Option<Failure>) {
+        if let Some(settlement) = self.settlement(outcome, failure) {
+            self.broker.settle(self.consumer, vec![settlement]);
+        }
+    }
+}
+
+/// The delivery that a consumer handles: its id, its attempt, and a way to settle it by hand.
+///
+/// A handler that does not settle it leaves that to its result: `Ok` acknowledges, an error retries. Settling takes the
+/// delivery, so it cannot be done twice.
+///
+/// ```compile_fail
+/// fn twice(delivery: formicary_actors::agent::Delivery) {
+///     delivery.ack();
+///     delivery.ack();
+/// }
+/// ```
+pub struct Delivery {
+    state: Arc<DeliveryState>,
+}
+
+impl Delivery {
+    /// The message's id. On a plain Redis list it gets one when it is first taken.
+    pub fn id(&self) -> &str {
+        &self.state.delivered.id
+    }
+
+    /// The number of this attempt; the first is 1.
+    pub fn attempt(&self) -> u32 {
+        self.state.delivered.attempt
+    }
+
+    /// When the message was first delivered, in milliseconds since the Unix epoch.
+    pub fn first_seen_ms(&self) -> u64 {
+        self.state.delivered.first_seen_ms
+    }
+
+    /// What went wrong at earlier attempts, the oldest first.
+    pub fn history(&self) -> &[Failure] {
+        &self.state.delivered.history
+    }
+
+    /// What the broker itself says of the delivery.
+    pub fn metadata(&self) -> &[(String, String)] {
+        &self.state.delivered.metadata
+    }
+
+    /// The queue's name.
+    pub fn queue(&self) -> &str {
+        &self.state.queue
+    }
+
+    /// Acknowledges now; what the handler returns later changes nothing.
+    pub fn ack(self) {
+        self.state.settle(Outcome::Ack, None);
+    }
+
+    /// Brings the message back after a delay, with the next attempt number. It is not held against the attempt limit
+    /// until a handler fails by itself.
+    pub fn retry(self, after: Duration) {
+        self.state.settle(Outcome::Retry { after }, None);
+    }
+
+    /// Puts the message into the dead-letter queue, with the reason `refused`.
+    pub fn dead(self) {
+        self.state.settle(Outcome::Dead { reason: DeadReason::Refused }, None);
+    }
+}
+
+impl std::fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let delivered = &self.state.delivered;
+        f.debug_struct("Delivery").field("id", &delivered.id).field("attempt", &delivered.attempt).finish_non_exhaustive()
+    }
+}
+
+impl Extract for Delivery {
+    fn needs(needs: &mut Needs) {
+        needs.deliveries += 1;
+    }
+
+    fn extract(invocation: &Invocation) -> Result<Self, Error> {
+        match &invocation.delivery {
+            Some(state) => Ok(Self { state: state.clone() }),
+            None => {
+                Err(Error::Settings(format!("`{}` has no delivery: `Delivery` is for consumers", invocation.handler)))
+            }
+        }
+    }
+}

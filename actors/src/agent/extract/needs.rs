@@ -1,0 +1,57 @@
+use formicary_protocol::{Declarations, Error, Queue, Signal};
+
+/// What the extractors of one handler use. Held against the declarations when the agent starts, and shown in `info()`.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Needs {
+    pub(crate) publishes: Vec<SignalUse>,
+    pub(crate) calls: Vec<SignalUse>,
+    pub(crate) pushes: Vec<QueueUse>,
+    pub(crate) sender: bool,
+    pub(crate) deliveries: usize,
+}
+
+/// A signal that a handler sends, calls or receives, with what its Rust type holds.
+#[derive(Debug, Clone)]
+pub(crate) struct SignalUse {
+    pub(crate) name: &'static str,
+    /// Holds the Rust type against its declaration.
+    pub(crate) hold: fn(&Declarations) -> Result<(), Error>,
+}
+
+/// A queue that a handler sends to or consumes.
+#[derive(Debug, Clone)]
+pub(crate) struct QueueUse {
+    pub(crate) name: &'static str,
+    /// Holds the Rust type against its declaration.
+    pub(crate) hold: fn(&Declarations) -> Result<(), Error>,
+}
+
+impl SignalUse {
+    pub(crate) fn of<S: Signal>() -> Self {
+        Self { name: S::NAME, hold: Declarations::hold::<S> }
+    }
+}
+
+impl QueueUse {
+    pub(crate) fn of<Q: Queue>() -> Self {
+        Self { name: Q::NAME, hold: Declarations::hold_queue::<Q> }
+    }
+}
+
+impl Needs {
+    /// The handler publishes a signal.
+    pub fn publishes<S: Signal>(&mut self) {
+        self.publishes.push(SignalUse::of::<S>());
+    }
+
+    /// The handler calls.
+    pub fn calls<S: Signal>(&mut self) {
+        self.calls.push(SignalUse::of::<S>());
+    }
+
+    /// The handler sends to a queue.
+    pub fn pushes<Q: Queue>(&mut self) {
+        self.pushes.push(QueueUse::of::<Q>());
+    }
+}

@@ -1,0 +1,81 @@
+//! Agents: what a user declares, and the shell that runs it.
+//!
+//! An agent is any type that implements [`Agent`]; `#[agent]` writes that implementation. The shell around it is an
+//! actix actor that outlives the agent's instances: it takes signals and messages, grants turns, runs handlers as tasks
+//! under `catch_unwind`, and starts a fresh instance after a crash.
+
+mod access;
+pub(crate) mod answer;
+mod builder;
+mod check;
+mod context;
+mod decode;
+mod delivery;
+mod extract;
+mod handle;
+mod handlers;
+mod inbox;
+mod info;
+mod instance;
+mod invocation;
+mod life;
+mod own_calls;
+mod plan;
+mod receive;
+mod request;
+mod shared;
+mod shell;
+mod stop;
+mod tasks;
+mod timers;
+mod turns;
+mod work;
+
+pub use builder::{AgentBuilder, ConsumerOptions, CronOptions, HookOptions, PeriodicOptions, ReceiverOptions};
+pub use context::Cx;
+pub use delivery::Delivery;
+pub use extract::{Answering, Call, Extract, Needs, Publish, Push, Recorded, Recorder, SentBy};
+pub use handle::{Gone, Handle};
+pub use handlers::{IntoAnswer, SignalValue};
+pub use info::{AgentInfo, ConsumerInfo, OutputInfo, ReceiverInfo, TimerInfo};
+pub use invocation::Invocation;
+pub use timers::Overlap;
+pub use turns::Turn;
+
+pub(crate) use shared::Routes;
+pub use shell::StartFlags;
+pub(crate) use shell::{Setup, Shell, StopAgent};
+
+/// A microservice: state, and handlers for signals, queues and time.
+///
+/// `#[agent]` on an `impl` block writes this for you; the macro only calls the builder. By hand:
+///
+/// ```
+/// use formicary_actors::agent::{Agent, AgentBuilder};
+/// # use formicary_protocol::{Field, Signal};
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # struct UserCreated { user_id: u64 }
+/// # impl Signal for UserCreated {
+/// #     const NAME: &'static str = "user_created";
+/// #     type Answer = serde_json::Value;
+/// #     fn fields() -> Vec<Field> { vec![Field::of::<u64>("user_id")] }
+/// # }
+///
+/// #[derive(Default)]
+/// struct Counter {
+///     users: u64,
+/// }
+///
+/// impl Agent for Counter {
+///     fn declare(agent: &mut AgentBuilder<Self>) {
+///         agent.receiver_mut("count", async |me: &mut Self, _: UserCreated, ()| {
+///             me.users += 1;
+///             Ok(())
+///         });
+///     }
+/// }
+/// ```
+pub trait Agent: Sized + 'static {
+    /// Declares the agent's handlers. Called once for each start of an agent, before its first instance is made.
+    fn declare(agent: &mut AgentBuilder<Self>);
+}

@@ -1,0 +1,124 @@
+//! The way in: what bus and broker hand over, until a handler takes it.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use super::inbox::Inbox;
+use super::request::{Request, Ticket};
+use super::shared::Shared;
+use crate::bus::Bus;
+use crate::contract::{Arriving, Delivered, DeliveryInlet, SignalInlet};
+use crate::events::{DropReason, Event, EventKind};
+
+/// The inbox of one receiver.
+pub(crate) struct ReceiverInbox {
+    pub(crate) name: Arc<str>,
+    /// `<Agent>.<method>`, the key of its answers.
+    pub(crate) key: Arc<str>,
+    pub(crate) inbox: Inbox<Arrived>,
+}
+
+/// A signal or call in an inbox.
+pub(crate) struct Arrived {
+    pub(crate) arriving: Arriving,
+    pub(crate) ticket: Option<Ticket>,
+}
+
+/// Where the bus puts one signal: into the inbox of every receiver of it in one agent.
+pub(crate) struct AgentInlet {
+    shared: Arc<Shared>,
+    bus: Bus,
+    receivers: Vec<Arc<ReceiverInbox>>,
+    keys: Vec<Arc<str>>,
+}
+
+impl AgentInlet {
+    pub(crate) fn new(shared: Arc<Shared>, bus: Bus, receivers: Vec<Arc<ReceiverInbox>>) -> Self {
+        let keys = receivers.iter().map(|receiver| receiver.key.clone()).collect();
+        Self { shared, bus, receivers, keys }
+    }
+
+    fn put(&self, receiver: &ReceiverInbox, arrived: Arrived) -> bool {
+        let Err(refused) = receiver.inbox.push(arrived) else { return true };
+        dropped(&self.shared, &receiver.name, &refused.arriving.signal, DropReason::InboxFull);
+        if let Some(ticket) = refused.ticket {
+            ticket.fail("overloaded", format!("the inbox of `{}` is full", receiver.key));
+        }
+        false
+    }
+}
+
+impl SignalInlet for AgentInlet {
+    fn offer(&self, arriving: Arriving) {
+        let events = &self.shared.env.events;
+        if !self.shared.accepts() {
+            for receiver in &self.receivers {
+                dropped(&self.shared, &receiver.name, &arriving.signal, DropReason::Stopped);
+            }
+            if let Some(id) = arriving.call {
+                for ticket in Request::open(id, self.shared.uid.clone(), self.bus.clone(), &self.keys) {
+                    ticket.fail("stopped", format!("the agent `{}` is stopping", self.shared.agent));
+                }
+            }
+            return;
+        }
+        let signal = arriving.signal.clone();
+        let is_call = arriving.call.is_some();
+        let mut entered = false;
+        if let Some(id) = arriving.call.clone() {
+            let tickets = Request::open(id, self.shared.uid.clone(), self.bus.clone(), &self.keys);
+            for (receiver, ticket) in self.receivers.iter().zip(tickets) {
+                entered |= self.put(receiver, Arrived { arriving: arriving.clone(), ticket: Some(ticket) });
+            }
+        } else {
+            for receiver in &self.receivers {
+                entered |= self.put(receiver, Arrived { arriving: arriving.clone(), ticket: None });
+            }
+        }
+        if !entered {
+            return;
+        }
+        let agent = || self.shared.agent.clone();
+        if is_call {
+            events.emit(EventKind::RequestReceived, || Event::RequestReceived { agent: agent(), signal });
+        } else {
+            events.emit(EventKind::SignalReceived, || Event::SignalReceived { agent: agent(), signal });
+        }
+        self.shared.wake.notify_one();
+    }
+}
+
+/// Counts a signal that no handler will have, and logs it once a minute.
+pub(crate) fn dropped(shared: &Shared, handler: &Arc<str>, signal: &Arc<str>, reason: DropReason) {
+    let events = &shared.env.events;
+    events.emit(EventKind::Dropped, || Event::Dropped {
+        agent: shared.agent.clone(),
+        handler: handler.clone(),
+        signal: signal.clone(),
+        reason,
+    });
+    if let Some(times) = events.line_due("dropped", &format!("{}.{handler}", shared.agent)) {
+        tracing::warn!(agent = %shared.agent, %handler, %signal, times, ?reason, "signals were dropped");
+    }
+}
+
+/// Where the broker puts the deliveries of one consumer. The consumer's credit bounds what is in it.
+pub(crate) struct ConsumerInbox {
+    shared: Arc<Shared>,
+    pub(crate) inbox: Inbox<Delivered>,
+}
+
+impl ConsumerInbox {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let inbox = Inbox::new(NonZeroUsize::MAX, shared.env.gauge.clone());
+        Self { shared, inbox }
+    }
+}
+
+impl DeliveryInlet for ConsumerInbox {
+    fn deliver(&self, delivery: Delivered) {
+        // It is never full: the broker holds the credit.
+        drop(self.inbox.push(delivery));
+        self.shared.wake.notify_one();
+    }
+}

@@ -1,0 +1,205 @@
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use formicary_protocol::{CheckMode, DeadLetter, Queue, Value, encode};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+
+use super::BrokerPort;
+use crate::Env;
+use crate::contract::{
+    Cancel, CloseBroker, ConnectionState, Consume, ConsumerId, Counts, Dead, DeadRequest, DeliveryInlet,
+    DescribeBroker, Description, Inspect, Outgoing, Reply, Send, SendOptions, Settle, Settlement,
+};
+use crate::error::{Error, SendError};
+use crate::events::{Event, EventKind};
+
+/// The handle of a broker: cheap to clone, usable from every thread, with or without a runtime.
+#[derive(Clone, Debug)]
+pub struct Broker(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    port: BrokerPort,
+    env: Env,
+    permits: Arc<Semaphore>,
+    state: watch::Receiver<ConnectionState>,
+    consumers: AtomicU64,
+}
+
+impl Broker {
+    /// A handle of an adapter.
+    pub fn new(port: BrokerPort, env: Env, state: watch::Receiver<ConnectionState>) -> Self {
+        let permits = Arc::new(Semaphore::new(env.limits.in_flight.get()));
+        Self(Arc::new(Inner { port, env, permits, state, consumers: AtomicU64::new(0) }))
+    }
+
+    /// Sends a message to its queue; returns when the broker has it.
+    ///
+    /// # Errors
+    /// [`SendError::NotSent`] or [`SendError::Unknown`] within the deadline (default 5 s); also when the queue is not
+    /// declared or the body is too large.
+    ///
+    /// # Cancel safety
+    /// Dropping the future after its first poll does not take the message back.
+    pub async fn send<Q: Queue>(&self, message: &Q::Message) -> Result<(), Error> {
+        self.send_with::<Q>(message, SendOptions::default()).await
+    }
+
+    /// Sends a message with options.
+    ///
+    /// # Errors
+    /// As [`Broker::send`]; also when the broker lacks an option.
+    pub async fn send_with<Q: Queue>(&self, message: &Q::Message, options: SendOptions) -> Result<(), Error> {
+        self.declared(Q::NAME)?;
+        Ok(self.send_outgoing(Outgoing { queue: Q::NAME.into(), body: encode(message)?, options }).await?)
+    }
+
+    /// Sends a message to a queue that is known only by its name. For tools; agents use `Push<Q>`.
+    ///
+    /// # Errors
+    /// As [`Broker::send`]; in mode `reject` also when the message does not fit the declaration.
+    pub async fn dynamic(&self, queue: &str, message: &Value) -> Result<(), Error> {
+        self.check_payload(queue, message)?;
+        let options = SendOptions::default();
+        Ok(self.send_outgoing(Outgoing { queue: queue.into(), body: encode(message)?, options }).await?)
+    }
+
+    /// How many messages wait, run, are delayed and are dead in a queue.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached or refuses.
+    pub async fn inspect(&self, queue: &str) -> Result<Counts, Error> {
+        self.declared(queue)?;
+        let (reply, pending) = Reply::new();
+        let deadline = self.send_deadline();
+        self.0.port.inspect.do_send(Inspect { queue: queue.into(), deadline, reply });
+        pending.await.ok_or(Error::Closed("the broker"))?
+    }
+
+    /// Looks at, replays or purges dead letters; returns the letters concerned.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached, refuses, or cannot do it.
+    pub async fn dead(&self, queue: &str, request: DeadRequest) -> Result<Vec<DeadLetter>, Error> {
+        self.declared(queue)?;
+        let (reply, pending) = Reply::new();
+        let deadline = self.send_deadline();
+        self.0.port.dead.do_send(Dead { queue: queue.into(), request, deadline, reply });
+        pending.await.ok_or(Error::Closed("the broker"))?
+    }
+
+    /// What the broker is and can do.
+    ///
+    /// # Errors
+    /// When it is closed.
+    pub async fn describe(&self) -> Result<Description, Error> {
+        let (reply, pending) = Reply::new();
+        self.0.port.describe.do_send(DescribeBroker(reply));
+        pending.await.ok_or(Error::Closed("the broker"))
+    }
+
+    /// The state of the connection now.
+    pub fn connection(&self) -> ConnectionState {
+        self.0.state.borrow().clone()
+    }
+
+    /// What the broker shares with its group.
+    pub fn env(&self) -> &Env {
+        &self.0.env
+    }
+
+    /// Consumes a queue into an inlet. For adapters of other systems and for tests; agents use consumers.
+    ///
+    /// # Errors
+    /// When the broker is closed or refuses.
+    pub async fn consume(
+        &self,
+        queue: &str,
+        credit: NonZeroUsize,
+        consumer: &str,
+        inlet: Arc<dyn DeliveryInlet>,
+    ) -> Result<ConsumerId, Error> {
+        let id = ConsumerId(self.0.consumers.fetch_add(1, Ordering::Relaxed));
+        let (reply, pending) = Reply::new();
+        let (queue, consumer) = (queue.into(), consumer.into());
+        self.0.port.consume.do_send(Consume { id, queue, credit, consumer, inlet, reply });
+        pending.await.ok_or(Error::Closed("the broker"))??;
+        Ok(id)
+    }
+
+    /// Ends a consumer's intake; what it has may still be settled.
+    pub async fn cancel(&self, id: ConsumerId) {
+        let (reply, pending) = Reply::new();
+        self.0.port.cancel.do_send(Cancel { id, reply });
+        pending.await;
+    }
+
+    /// Settles deliveries. The adapter keeps the batch until it is applied.
+    pub fn settle(&self, consumer: ConsumerId, batch: Vec<Settlement>) {
+        self.0.port.settle.do_send(Settle { consumer, batch, reply: None });
+    }
+
+    pub(crate) async fn close(&self, deadline: Instant) {
+        let (reply, pending) = Reply::new();
+        self.0.port.close.do_send(CloseBroker { deadline, reply });
+        pending.await;
+    }
+
+    pub(crate) fn state(&self) -> watch::Receiver<ConnectionState> {
+        self.0.state.clone()
+    }
+
+    pub(crate) fn send_deadline(&self) -> Instant {
+        Instant::now() + self.0.env.limits.send_deadline
+    }
+
+    pub(crate) fn declared(&self, queue: &str) -> Result<(), Error> {
+        match self.0.env.declarations.queue(queue) {
+            Some(_) => Ok(()),
+            None => Err(Error::Settings(format!(
+                "the queue `{queue}` is not declared: add it to the declarations of the group"
+            ))),
+        }
+    }
+
+    pub(crate) fn check_payload(&self, queue: &str, message: &Value) -> Result<(), Error> {
+        self.declared(queue)?;
+        let env = &self.0.env;
+        if env.check == CheckMode::Off {
+            return Ok(());
+        }
+        let mismatches = env.declarations.queue(queue).map(|q| q.check(message)).unwrap_or_default();
+        if mismatches.is_empty() {
+            return Ok(());
+        }
+        let reason = mismatches.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        if env.check == CheckMode::Reject {
+            return Err(Error::Settings(format!("the message for `{queue}` is not sent: {reason}")));
+        }
+        env.events.emit(EventKind::Mismatched, || Event::Mismatched { place: queue.into(), reason: (*reason).into() });
+        if let Some(times) = env.events.line_due("mismatch sent", queue) {
+            tracing::warn!(queue, times, "a message does not fit its declaration: {reason}");
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn send_outgoing(&self, outgoing: Outgoing) -> Result<(), SendError> {
+        let limit = self.0.env.limits.max_body.get();
+        if outgoing.body.len() > limit {
+            let size = outgoing.body.len();
+            return Err(SendError::not_sent(format!(
+                "its body has {size} bytes; the limit is {limit} (setting max_body)"
+            )));
+        }
+        let permit = self.0.permits.clone().try_acquire_owned().map_err(|_| {
+            let limit = self.0.env.limits.in_flight;
+            SendError::not_sent(format!("{limit} messages are under way already (setting in_flight)"))
+        })?;
+        let (reply, pending) = Reply::new();
+        let deadline = self.send_deadline();
+        self.0.port.send.do_send(Send { batch: vec![outgoing], deadline, reply, permit: Some(permit) });
+        pending.await.unwrap_or_else(|| Err(SendError::not_sent("the broker is closed")))
+    }
+}

@@ -1,0 +1,86 @@
+//! The broker in memory: the semantics of the Redis broker, without a server and without its persistence.
+
+mod adapter;
+mod queue;
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use actix::{Actor, WeakRecipient};
+
+use self::adapter::{Adapter, Wake};
+use self::queue::QueueState;
+use super::{Broker, BrokerPort};
+use crate::{AdapterContext, Env};
+
+/// What `memory://` stands for: the queues of every group that shares it.
+///
+/// A group makes its own; a test may make one and give it to several groups, which then share queues as processes do
+/// that share a Redis. What is in it ends with its last handle.
+#[derive(Clone)]
+pub struct MemoryBroker {
+    state: Arc<Mutex<State>>,
+    capacity: NonZeroUsize,
+}
+
+#[derive(Default)]
+struct State {
+    queues: BTreeMap<Arc<str>, QueueState>,
+    members: BTreeMap<u64, WeakRecipient<Wake>>,
+    attached: u64,
+}
+
+impl std::fmt::Debug for MemoryBroker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryBroker").field("queues", &self.state().queues.len()).finish()
+    }
+}
+
+impl Default for MemoryBroker {
+    fn default() -> Self {
+        const CAPACITY: NonZeroUsize = NonZeroUsize::new(1_000_000).unwrap();
+        Self::with_capacity(CAPACITY)
+    }
+}
+
+impl MemoryBroker {
+    /// A broker of its own, whose queues hold 1,000,000 messages each.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A broker whose queues hold so many messages each; one more is refused, as by a Redis whose memory is full.
+    pub fn with_capacity(capacity: NonZeroUsize) -> Self {
+        Self { state: Arc::default(), capacity }
+    }
+
+    /// Starts an adapter for one group on the current arbiter.
+    pub fn start(&self, env: Env) -> Broker {
+        let (context, state) = AdapterContext::new(env.clone());
+        let adapter = Adapter::new(self.clone(), context).start();
+        Broker::new(BrokerPort::of(adapter), env, state)
+    }
+
+    /// Puts what another program might into a queue: any bytes.
+    pub fn push_raw(&self, queue: &str, body: &[u8]) {
+        self.state().queue(&queue.into()).push(formicary_protocol::Bytes::copy_from_slice(body));
+        self.wake();
+    }
+
+    fn wake(&self) {
+        let members: Vec<_> = self.state().members.values().filter_map(WeakRecipient::upgrade).collect();
+        members.iter().for_each(|member| member.do_send(Wake));
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock can only come from an inlet, after the tables were brought up to date.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn queue(&mut self, name: &Arc<str>) -> &mut QueueState {
+        self.queues.entry(name.clone()).or_default()
+    }
+}

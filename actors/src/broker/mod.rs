@@ -1,0 +1,15 @@
+//! The broker: messages in queues, at least once.
+//!
+//! [`Broker`] is the handle that agents and scripts use; behind it stands an adapter, an actor that handles the
+//! messages of [`crate::contract`].
+
+mod handle;
+mod memory;
+mod port;
+#[cfg(feature = "redis")]
+pub mod redis;
+pub(crate) mod settled;
+
+pub use handle::Broker;
+pub use memory::MemoryBroker;
+pub use port::BrokerPort;

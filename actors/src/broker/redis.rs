@@ -1,0 +1,43 @@
+//! The broker on Redis lists, wire compatible with Python `microagent` 1.9.
+//!
+//! A queue is a list; beside it stand the keys named in `keys`. Messages are taken by a script into a place of their
+//! consumer and leave it by a script, so that at every moment each message is in exactly one place.
+//!
+//! - [`RedisBrokerConfig`]: how to reach the server.
+//! - `connection`: the adapter's end of the connections, and how they are closed.
+//! - `publish`: messages on their way out.
+//! - `consume`: taking messages, as many as a consumer has credit for.
+//! - `settle`: what became of them, kept until the server has it.
+//! - `inspect`: counts and dead letters.
+
+mod adapter;
+mod config;
+mod connection;
+mod consume;
+mod consumer;
+mod inspect;
+mod keys;
+mod publish;
+mod scripts;
+mod settle;
+
+use actix::{Actor, System};
+
+pub use config::RedisBrokerConfig;
+
+use super::{Broker, BrokerPort};
+use crate::error::Error;
+use crate::{AdapterContext, Env};
+
+/// Starts an adapter on the current arbiter, and returns at once: the broker says in its state when it is connected.
+///
+/// # Errors
+/// [`Error::NoSystem`] outside of an actix system.
+pub fn start(config: &RedisBrokerConfig, env: Env) -> Result<Broker, Error> {
+    if System::try_current().is_none() {
+        return Err(Error::NoSystem);
+    }
+    let (context, state) = AdapterContext::new(env.clone());
+    let adapter = adapter::Adapter::new(connection::Link::open(config, context)).start();
+    Ok(Broker::new(BrokerPort::of(adapter), env, state))
+}

@@ -1,0 +1,133 @@
+use std::rc::Rc;
+use std::time::Duration;
+
+use actix::{Actor, Context, Handler};
+use tokio::time::{Instant, timeout};
+
+use super::connection::Link;
+use super::{consume, inspect, publish, settle};
+use crate::contract::{
+    Cancel, Capabilities, CloseBroker, Consume, Dead, DescribeBroker, Description, Inspect, Send, Settle, SettleError,
+};
+use crate::error::{Error, SendError};
+
+/// How long an adapter whose handles were all dropped without a close gives its messages back.
+const ABANDONED: Duration = Duration::from_secs(1);
+/// A cancelled consumer's last take is waited for; one whose answer does not come is cleared up later.
+const CANCELLED: Duration = Duration::from_millis(1_500);
+
+/// The actor. What asks the server is done in tasks, begun in order of arrival.
+pub(super) struct Adapter(Rc<Link>);
+
+impl Adapter {
+    pub(super) fn new(link: Rc<Link>) -> Self {
+        Self(link)
+    }
+}
+
+impl Actor for Adapter {
+    type Context = Context<Self>;
+
+    fn stopped(&mut self, _: &mut Context<Self>) {
+        if !self.0.closed.get() {
+            let link = self.0.clone();
+            actix_rt::spawn(async move { link.close(Instant::now() + ABANDONED).await });
+        }
+    }
+}
+
+impl Handler<Send> for Adapter {
+    type Result = ();
+
+    fn handle(&mut self, send: Send, _: &mut Context<Self>) {
+        if self.0.closed.get() {
+            return send.reply.send(Err(SendError::not_sent("the broker is closed")));
+        }
+        actix_rt::spawn(publish::send(self.0.clone(), send));
+    }
+}
+
+impl Handler<Consume> for Adapter {
+    type Result = ();
+
+    fn handle(&mut self, consume: Consume, _: &mut Context<Self>) {
+        if self.0.closed.get() {
+            return consume.reply.send(Err(Error::Closed("the broker")));
+        }
+        actix_rt::spawn(consume::consume(self.0.clone(), consume));
+    }
+}
+
+impl Handler<Settle> for Adapter {
+    type Result = ();
+
+    fn handle(&mut self, message: Settle, _: &mut Context<Self>) {
+        let Settle { consumer, batch, reply } = message;
+        let Some(consumer) = self.0.consumers.borrow().get(&consumer).cloned() else {
+            return reply.into_iter().for_each(|reply| reply.send(Err(SettleError::Closed(batch.len()))));
+        };
+        settle::settle(&self.0, &consumer, batch, reply);
+    }
+}
+
+impl Handler<Cancel> for Adapter {
+    type Result = ();
+
+    fn handle(&mut self, cancel: Cancel, _: &mut Context<Self>) {
+        let Some(consumer) = self.0.consumers.borrow().get(&cancel.id).cloned() else {
+            return cancel.reply.send(());
+        };
+        consumer.cancel();
+        actix_rt::spawn(async move {
+            timeout(CANCELLED, consumer.intake_ended()).await.ok();
+            cancel.reply.send(());
+        });
+    }
+}
+
+impl Handler<Inspect> for Adapter {
+    type Result = ();
+
+    fn handle(&mut self, inspect: Inspect, _: &mut Context<Self>) {
+        if self.0.closed.get() {
+            return inspect.reply.send(Err(Error::Closed("the broker")));
+        }
+        actix_rt::spawn(inspect::inspect(self.0.clone(), inspect));
+    }
+}
+
+impl Handler<Dead> for Adapter {
+    type Result = ();
+
+    fn handle(&mut self, dead: Dead, _: &mut Context<Self>) {
+        if self.0.closed.get() {
+            return dead.reply.send(Err(Error::Closed("the broker")));
+        }
+        actix_rt::spawn(inspect::dead(self.0.clone(), dead));
+    }
+}
+
+impl Handler<DescribeBroker> for Adapter {
+    type Result = ();
+
+    fn handle(&mut self, describe: DescribeBroker, _: &mut Context<Self>) {
+        let capabilities =
+            Capabilities { ordered: true, persistent: true, groups: true, delay: true, ..Capabilities::default() };
+        let address = self.0.connection.endpoint().to_string();
+        let mut description = Description::new("redis", address, capabilities);
+        description.connection = self.0.context.state.borrow().clone();
+        describe.0.send(description);
+    }
+}
+
+impl Handler<CloseBroker> for Adapter {
+    type Result = ();
+
+    fn handle(&mut self, close: CloseBroker, _: &mut Context<Self>) {
+        let link = self.0.clone();
+        actix_rt::spawn(async move {
+            link.close(close.deadline).await;
+            close.reply.send(());
+        });
+    }
+}

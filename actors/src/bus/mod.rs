@@ -1,0 +1,20 @@
+//! The bus: signals to every live subscriber, and calls with their answers.
+//!
+//! [`Bus`] is the handle that agents and scripts use; behind it stands an adapter, an actor that handles the messages
+//! of [`crate::contract`].
+
+mod handle;
+mod memory;
+mod port;
+mod receive;
+#[cfg(feature = "redis")]
+pub mod redis;
+
+pub use handle::{AnswerStream, Bus};
+pub use memory::MemoryBus;
+pub use port::BusPort;
+
+pub(crate) use handle::{RawCall, until_up};
+pub(crate) use receive::bad;
+#[cfg(feature = "redis")]
+pub(crate) use receive::{Incoming, read};

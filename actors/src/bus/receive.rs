@@ -1,0 +1,57 @@
+use std::sync::Arc;
+
+use formicary_protocol::{Bytes, Channel, excerpt};
+
+use crate::Env;
+use crate::contract::Arriving;
+use crate::events::{BadInput, Event, EventKind};
+
+/// What a channel and its body are.
+pub(crate) enum Incoming {
+    Signal(Arriving),
+    Answer { responder: Arc<str>, call: Arc<str>, body: Bytes },
+    AnswerError { responder: Arc<str>, call: Arc<str>, body: Bytes },
+}
+
+/// Reads what came over the wire. What is wrong is counted and logged, and never more than that.
+pub(crate) fn read(env: &Env, channel: &[u8], body: Bytes) -> Option<Incoming> {
+    let parsed = match Channel::parse(&env.prefix, channel) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            bad(env, &excerpt(channel), BadInput::Channel, &error.to_string(), &body);
+            return None;
+        }
+    };
+    if body.len() > env.limits.max_body.get() {
+        let place = match parsed {
+            // The sender stands in the channel, and there may be a million of them: the signal names the place.
+            Channel::Signal { signal, .. } => signal.to_owned(),
+            _ => "response".to_owned(),
+        };
+        let reason = format!("{} bytes; the limit is {}", body.len(), env.limits.max_body);
+        bad(env, &place, BadInput::TooLarge, &reason, &body);
+        return None;
+    }
+    Some(match parsed {
+        Channel::Signal { signal, sender, call } => Incoming::Signal(Arriving {
+            signal: signal.into(),
+            sender: sender.into(),
+            call: call.map(Into::into),
+            body,
+        }),
+        Channel::Answer { responder, call } => {
+            Incoming::Answer { responder: responder.into(), call: call.into(), body }
+        }
+        Channel::AnswerError { responder, call } => {
+            Incoming::AnswerError { responder: responder.into(), call: call.into(), body }
+        }
+    })
+}
+
+/// Counts bad input, and logs it with the first bytes of its body.
+pub(crate) fn bad(env: &Env, place: &str, what: BadInput, reason: &str, body: &[u8]) {
+    env.events.emit(EventKind::BadInput, || Event::BadInput { place: place.into(), what, reason: reason.into() });
+    if let Some(times) = env.events.line_due("bad input", place) {
+        tracing::warn!(place, ?what, times, body = excerpt(body), "bad input: {reason}");
+    }
+}

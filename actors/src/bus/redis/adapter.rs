@@ -1,0 +1,99 @@
+use std::rc::Rc;
+
+use actix::{Actor, Context, Handler};
+
+use super::connection::Link;
+use super::{consume, publish};
+use crate::contract::{
+    Call, CallMode, Capabilities, CloseBus, DescribeBus, Description, Publish, Subscribe, Unsubscribe,
+};
+use crate::error::{CallError, Error, SendError};
+
+/// The actor. It hands each message to a task of its own, in order of arrival, so that nothing waits for a round trip of
+/// another.
+pub(super) struct Adapter(Rc<Link>);
+
+impl Adapter {
+    pub(super) fn new(link: Rc<Link>) -> Self {
+        Self(link)
+    }
+}
+
+impl Actor for Adapter {
+    type Context = Context<Self>;
+}
+
+impl Handler<Publish> for Adapter {
+    type Result = ();
+
+    fn handle(&mut self, message: Publish, _: &mut Context<Self>) {
+        if self.0.closed.get() {
+            return message.reply.send(Err(SendError::not_sent("the bus is closed")));
+        }
+        actix_rt::spawn(publish::publish(self.0.clone(), message));
+    }
+}
+
+impl Handler<Call> for Adapter {
+    type Result = ();
+
+    fn handle(&mut self, call: Call, _: &mut Context<Self>) {
+        if self.0.closed.get() {
+            let signal = call.signal.to_string();
+            let error = CallError::Disconnected { signal, reason: "the bus is closed".to_owned() };
+            return match call.mode {
+                CallMode::First(reply) => reply.send(Err(error)),
+                CallMode::All(stream) => drop(stream.try_send(Err(error))),
+            };
+        }
+        actix_rt::spawn(publish::call(self.0.clone(), call));
+    }
+}
+
+impl Handler<Subscribe> for Adapter {
+    type Result = ();
+
+    fn handle(&mut self, subscribe: Subscribe, _: &mut Context<Self>) {
+        if self.0.closed.get() {
+            return subscribe.reply.send(Err(Error::Closed("the bus")));
+        }
+        actix_rt::spawn(consume::subscribe(self.0.clone(), subscribe));
+    }
+}
+
+impl Handler<Unsubscribe> for Adapter {
+    type Result = ();
+
+    fn handle(&mut self, unsubscribe: Unsubscribe, _: &mut Context<Self>) {
+        if let Some(signal) = self.0.subscriptions.remove(unsubscribe.id)
+            && !self.0.closed.get()
+        {
+            actix_rt::spawn(consume::unsubscribe(self.0.clone(), signal));
+        }
+        unsubscribe.reply.send(());
+    }
+}
+
+impl Handler<DescribeBus> for Adapter {
+    type Result = ();
+
+    fn handle(&mut self, describe: DescribeBus, _: &mut Context<Self>) {
+        let capabilities = Capabilities { ordered: true, receiver_counts: true, ..Capabilities::default() };
+        let address = self.0.connection.endpoint().to_string();
+        let mut description = Description::new("redis", address, capabilities);
+        description.connection = self.0.context.state.borrow().clone();
+        describe.0.send(description);
+    }
+}
+
+impl Handler<CloseBus> for Adapter {
+    type Result = ();
+
+    fn handle(&mut self, close: CloseBus, _: &mut Context<Self>) {
+        let link = self.0.clone();
+        actix_rt::spawn(async move {
+            link.close(close.deadline).await;
+            close.reply.send(());
+        });
+    }
+}

@@ -1,0 +1,69 @@
+use std::cell::Cell;
+use std::rc::Rc;
+
+use actix::Addr;
+use formicary_protocol::answer_patterns;
+use tokio::time::Instant;
+
+use super::RedisBusConfig;
+use super::consume::{Subscriptions, receive};
+use crate::AdapterContext;
+use crate::contract::ConnectionState;
+use crate::redis::{Connection, State, chance, follow};
+use crate::waiter::{FailAll, Waiter};
+
+/// What the adapter and its tasks share; all of it lives on one thread.
+pub(super) struct Link {
+    pub(super) context: Rc<AdapterContext>,
+    pub(super) connection: Connection,
+    pub(super) subscriptions: Rc<Subscriptions>,
+    pub(super) waiter: Addr<Waiter>,
+    pub(super) closed: Cell<bool>,
+}
+
+impl Link {
+    pub(super) fn open(config: &RedisBusConfig, context: AdapterContext, waiter: Addr<Waiter>) -> Rc<Self> {
+        let context = Rc::new(context);
+        let subscriptions = Rc::new(Subscriptions::default());
+        let limits = context.env.limits;
+        let mut settings = config.settings.clone();
+        settings.max_in_flight = limits.in_flight;
+        settings.max_waiting = limits.in_flight;
+        let connection = Connection::open(
+            config.endpoint.clone(),
+            "bus",
+            settings,
+            chance(&context.env.ids),
+            observer(context.clone(), waiter.clone()),
+            Some(receive(context.clone(), subscriptions.clone(), waiter.clone())),
+        );
+        // Kept from the start, so that whoever can call can be answered.
+        for pattern in answer_patterns(&context.env.prefix) {
+            connection.keep(&pattern);
+        }
+        Rc::new(Self { context, connection, subscriptions, waiter, closed: Cell::new(false) })
+    }
+
+    /// Carries out what was accepted until `deadline`, then ends the connection. The second time it does nothing.
+    pub(super) async fn close(&self, deadline: Instant) {
+        if self.closed.replace(true) {
+            return;
+        }
+        self.connection.close(deadline.saturating_duration_since(Instant::now())).await;
+        self.subscriptions.clear();
+        self.waiter.do_send(FailAll { reason: "the bus was closed".to_owned() });
+        self.context.state.send_replace(ConnectionState::Closed);
+    }
+}
+
+/// Tells the state, and fails the calls whose answers a lost connection takes with it: all that the waiter knows. One
+/// that is not yet published is not yet known to it.
+fn observer(context: Rc<AdapterContext>, waiter: Addr<Waiter>) -> Box<dyn FnMut(&State)> {
+    let mut tell = follow("bus", context);
+    Box::new(move |state| {
+        tell(state);
+        if let State::Down { reason } = state {
+            waiter.do_send(FailAll { reason: reason.to_string() });
+        }
+    })
+}

@@ -1,0 +1,25 @@
+//! The adapter contract: the messages that a bus or broker adapter handles.
+//!
+//! An adapter is an actix actor. Whoever writes an actor that handles [`Publish`], [`Call`], [`Subscribe`],
+//! [`Unsubscribe`], [`DescribeBus`] and [`CloseBus`] has written a bus; [`Send`], [`Consume`], [`Settle`], [`Cancel`],
+//! [`Inspect`], [`Dead`], [`DescribeBroker`] and [`CloseBroker`] make a broker. No message has an actix result: each
+//! carries a [`Reply`], so that it is carried out even when the arbiter of its sender ends right after sending it.
+
+mod broker;
+mod bus;
+mod description;
+mod inlet;
+mod outcome;
+mod reply;
+
+pub use broker::{
+    Cancel, CloseBroker, Consume, ConsumerId, Counts, Dead, DeadRequest, DescribeBroker, Inspect, Outgoing, Send,
+    SendOptions, Settle, Settlement,
+};
+pub use bus::{
+    Address, Answers, CallMode, Call, CloseBus, DescribeBus, Publish, Subscribe, SubscriptionId, Unsubscribe,
+};
+pub use description::{Capabilities, ConnectionState, Description};
+pub use inlet::{Arriving, Delivered, DeliveryInlet, SignalInlet, Token};
+pub use outcome::{Outcome, SettleError};
+pub use reply::{Pending, Reply};

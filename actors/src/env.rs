@@ -1,0 +1,113 @@
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use formicary_protocol::{CheckMode, Declarations, Prefix};
+use tokio::sync::watch;
+
+use crate::contract::{Address, ConnectionState};
+use crate::events::{Event, EventKind, Events};
+use crate::load::Gauge;
+use crate::{Clock, Ids};
+
+/// What everything in one group shares.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Env {
+    /// The prefix of every channel.
+    pub prefix: Prefix,
+    /// The signals and queues that may be used.
+    pub declarations: Arc<Declarations>,
+    /// What is done about payloads that do not fit their declaration.
+    pub check: CheckMode,
+    /// Wall time.
+    pub clock: Clock,
+    /// Ids and jitter.
+    pub ids: Ids,
+    /// What happens.
+    pub events: Events,
+    /// The bounds.
+    pub limits: Limits,
+    pub(crate) gauge: Gauge,
+}
+
+/// The bounds that adapters keep. Each has a default.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The largest body, in bytes, that is sent or accepted. Default 1 MiB.
+    pub max_body: NonZeroUsize,
+    /// How many publishes, sends and calls may be under way at once through one adapter; one more fails at once.
+    /// Default 16,384.
+    pub in_flight: NonZeroUsize,
+    /// How long a publish or send may take, waiting for a lost connection included. Default 5 s.
+    pub send_deadline: Duration,
+    /// How long a call waits for an answer. Default 10 s.
+    pub call_deadline: Duration,
+    /// How many answers a stream of answers holds for a slow reader. Default 256.
+    pub answers: NonZeroUsize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MAX_BODY: NonZeroUsize = NonZeroUsize::new(1 << 20).unwrap();
+        const IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
+        const ANSWERS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+        Self {
+            max_body: MAX_BODY,
+            in_flight: IN_FLIGHT,
+            send_deadline: Duration::from_secs(5),
+            call_deadline: Duration::from_secs(10),
+            answers: ANSWERS,
+        }
+    }
+}
+
+impl Env {
+    /// Tells that a signal was published. Called by the adapter when it knows, whether or not the sender still waits; the
+    /// halves of an answer are not signals.
+    pub fn told_sent(&self, address: &Address) {
+        if let Address::Signal { signal, sender } = address {
+            let (signal, sender) = (signal.clone(), sender.clone());
+            self.events.emit(EventKind::SignalSent, || Event::SignalSent { signal, sender });
+        }
+    }
+
+    /// Tells that a queue has accepted a message. Called by the adapter when it knows, whether or not the sender still
+    /// waits.
+    pub fn told_queued(&self, queue: &Arc<str>) {
+        self.events.emit(EventKind::Queued, || Event::Queued { queue: queue.clone() });
+    }
+
+    /// The environment of a new group with everything at its default.
+    pub fn new(prefix: Prefix, declarations: Arc<Declarations>) -> Self {
+        Self {
+            prefix,
+            declarations,
+            check: CheckMode::default(),
+            clock: Clock::default(),
+            ids: Ids::default(),
+            events: Events::default(),
+            limits: Limits::default(),
+            gauge: Gauge::default(),
+        }
+    }
+}
+
+/// What an adapter is given when it starts.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct AdapterContext {
+    /// What the group shares.
+    pub env: Env,
+    /// Where the adapter says whether it is connected. [`ConnectionState::Up`] means that every subscription is live.
+    pub state: watch::Sender<ConnectionState>,
+}
+
+impl AdapterContext {
+    /// A context, and the other end of its state.
+    pub fn new(env: Env) -> (Self, watch::Receiver<ConnectionState>) {
+        let (state, watched) = watch::channel(ConnectionState::Connecting);
+        (Self { env, state }, watched)
+    }
+}

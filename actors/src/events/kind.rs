@@ -1,0 +1,77 @@
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $name:ident = $word:literal,)+) => {
+        /// The kinds of events, each with a counter.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum EventKind { $($(#[doc = $doc])+ $name,)+ }
+
+        impl EventKind {
+            /// Every kind, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The kind's word in metrics, summaries and logs.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$name => $word,)+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A signal was published.
+    SignalSent = "signals_sent",
+    /// A signal entered the inbox of an agent.
+    SignalReceived = "signals_received",
+    /// A call was made and answered.
+    CallAnswered = "calls_answered",
+    /// A call was made and brought no usable answer.
+    CallFailed = "calls_failed",
+    /// A call entered the inbox of an agent.
+    RequestReceived = "requests_received",
+    /// A message was accepted by a broker.
+    Queued = "queued",
+    /// A message was handled and acknowledged.
+    Consumed = "consumed",
+    /// A message will come back after a delay.
+    Retried = "retried",
+    /// A message went to the dead-letter queue.
+    DeadLettered = "dead_lettered",
+    /// A message went back untouched.
+    Returned = "returned",
+    /// A settlement was refused because the message is not ours any more.
+    LateSettlement = "late_settlements",
+    /// A settlement could not be applied before the stop deadline.
+    LostSettlement = "lost_settlements",
+    /// A handler ended well.
+    Handled = "handled",
+    /// A handler returned an error or ran out of time.
+    Failed = "failed",
+    /// A signal or call was dropped: its inbox was full, or the stop cut it off.
+    Dropped = "dropped",
+    /// A body could not be decoded, did not fit its declaration, or was too big.
+    BadInput = "bad_input",
+    /// A body had a bare `NaN` or `Infinity`, which was read as null.
+    Repaired = "repaired",
+    /// A payload was used although it does not fit its declaration (mode `warn`).
+    Mismatched = "mismatched",
+    /// An answer came after its call had ended.
+    LateAnswer = "late_answers",
+    /// A second answer came to a call that wanted one.
+    DuplicateAnswer = "duplicate_answers",
+    /// A run of a timer was left out, because the one before it still ran.
+    TimerSkipped = "timers_skipped",
+    /// An adapter lost its connection.
+    Disconnected = "disconnected",
+    /// An adapter is connected again.
+    Reconnected = "reconnected",
+    /// An agent's instance was dropped after a panic or an abnormal end.
+    Crashed = "crashes",
+    /// An agent has a new instance.
+    Restarted = "restarts",
+    /// An agent is running.
+    Started = "started",
+    /// An agent has stopped.
+    Stopped = "stopped",
+    /// A listener of events was too slow and missed some.
+    Missed = "events_missed",
+}

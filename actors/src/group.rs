@@ -1,0 +1,279 @@
+//! A group: agents that share a bus, a broker and a life.
+
+mod builder;
+mod options;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use actix::Addr;
+use actix_rt::{Arbiter, ArbiterHandle};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub use builder::GroupBuilder;
+pub use options::{AgentOptions, BrokerConfig, BusConfig};
+
+use crate::{Env, Load};
+use crate::agent::{Agent, Routes, Setup, Shell};
+use crate::broker::Broker;
+use crate::bus::Bus;
+use crate::contract::Reply;
+use crate::error::Error;
+use crate::events::Events;
+use crate::registry::{AgentId, AgentStatus, Forget, GroupState, Registry, RestartPolicy, Started, Statuses, StopAll};
+
+/// A running group. It is stopped by [`Group::stop`], which takes it, so that nothing can be spawned after the stop.
+pub struct Group {
+    env: Env,
+    bus: Bus,
+    broker: Broker,
+    buses: Routes<Bus>,
+    brokers: Routes<Broker>,
+    registry: Addr<Registry>,
+    state: watch::Receiver<GroupState>,
+    agents: AtomicU64,
+    /// Where agents live: our own arbiters, or the one on which the group was started.
+    arbiters: Vec<ArbiterHandle>,
+    /// Arbiters that end with the group.
+    owned: Vec<Arbiter>,
+    stop_deadline: Duration,
+    restart: RestartPolicy,
+}
+
+/// How a group ended. As a process's exit code: 0, 1 or 3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exit {
+    /// It was stopped, or all its agents ended by themselves.
+    Clean,
+    /// It could not start or failed otherwise.
+    Failed,
+    /// An agent crashed too often.
+    TooManyCrashes {
+        /// The agent.
+        agent: String,
+        /// Its last crash.
+        message: String,
+    },
+}
+
+impl Exit {
+    /// The exit code: 0 clean, 1 failed, 3 too many crashes. (2 is wrong usage, which never gets as far as a group.)
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::Failed => 1,
+            Self::TooManyCrashes { .. } => 3,
+        }
+    }
+}
+
+impl Group {
+    /// A group with everything at its default: `memory://`, no declarations, no agents.
+    pub fn builder() -> GroupBuilder {
+        GroupBuilder::new()
+    }
+
+    /// The group's default bus.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// The group's default broker.
+    pub fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    /// What happens in the group.
+    pub fn events(&self) -> &Events {
+        &self.env.events
+    }
+
+    /// What the group's parts share.
+    pub fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// What all agents are and how they are, in order of their start.
+    pub async fn info(&self) -> Vec<AgentStatus> {
+        let (reply, statuses) = Reply::new();
+        self.registry.do_send(Statuses(reply));
+        statuses.await.unwrap_or_default()
+    }
+
+    /// Adds an agent to the running group; returns when its subscriptions are live and `post_start` has run.
+    ///
+    /// # Errors
+    /// When the agent does not fit its declarations, or a hook fails.
+    pub async fn spawn<A: Agent>(&self, factory: impl Fn() -> A + Send + Sync + 'static) -> Result<(), Error> {
+        self.spawn_with(AgentOptions::new(), factory).await
+    }
+
+    /// Adds an agent with options.
+    ///
+    /// # Errors
+    /// As [`Group::spawn`].
+    pub async fn spawn_with<A: Agent>(
+        &self,
+        options: AgentOptions,
+        factory: impl Fn() -> A + Send + Sync + 'static,
+    ) -> Result<(), Error> {
+        let factory: Arc<dyn Fn() -> A + Send + Sync> = Arc::new(factory);
+        for _ in 0..options.instances.get() {
+            self.spawn_one(&options, factory.clone()).await?;
+        }
+        Ok(())
+    }
+
+    async fn spawn_one<A: Agent>(
+        &self,
+        options: &AgentOptions,
+        factory: Arc<dyn Fn() -> A + Send + Sync>,
+    ) -> Result<(), Error> {
+        let id = AgentId(self.agents.fetch_add(1, Ordering::Relaxed));
+        let (reply, started) = Reply::new();
+        let setup = Setup {
+            id,
+            name: options.name.clone(),
+            env: self.env.clone(),
+            buses: options.buses(&self.buses),
+            brokers: options.brokers(&self.brokers),
+            settings: options.settings.clone(),
+            flags: options.flags,
+            registry: self.registry.clone(),
+            restart: options.restart.unwrap_or(self.restart),
+            started: reply,
+        };
+        match self.arbiters.len() {
+            0 => Shell::launch(setup, factory),
+            n => {
+                let at = usize::try_from(id.0).unwrap_or_default() % n;
+                self.arbiters[at].spawn_fn(move || Shell::launch(setup, factory));
+            }
+        }
+        match started.await.unwrap_or(Err(Error::Closed("the arbiter of the agent"))) {
+            Ok(info) => {
+                self.registry.do_send(Started { id, info });
+                Ok(())
+            }
+            Err(error) => {
+                self.registry.do_send(Forget(id));
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns when the group should stop by itself: every agent has ended, or one crashed too often. It still has to be
+    /// stopped then.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn ended(&self) -> Exit {
+        let mut state = self.state.clone();
+        loop {
+            match state.borrow_and_update().clone() {
+                GroupState::Running => {}
+                GroupState::AllEnded => return Exit::Clean,
+                GroupState::TooManyCrashes { agent, message } => return Exit::TooManyCrashes { agent, message },
+            }
+            if state.changed().await.is_err() {
+                return Exit::Failed;
+            }
+        }
+    }
+
+    /// Stops the group: agents in reverse order of their start, each as its running handlers finish, then broker and bus.
+    /// What does not finish by the deadline (default 10 s) is cut off; nothing is dead-lettered.
+    pub async fn stop(self) -> Exit {
+        let deadline = self.stop_deadline;
+        self.stop_within(deadline).await
+    }
+
+    /// What the group has in hand now.
+    pub fn load(&self) -> Load {
+        self.env.gauge.load()
+    }
+
+    /// Stops the group with another deadline.
+    pub async fn stop_within(self, deadline: Duration) -> Exit {
+        self.stop_agents_within(deadline).await.close().await
+    }
+
+    /// Stops the agents and leaves bus and broker open, for a last look at them.
+    pub async fn stop_agents(self) -> Stopped {
+        let deadline = self.stop_deadline;
+        self.stop_agents_within(deadline).await
+    }
+
+    /// Stops the agents with another deadline.
+    pub async fn stop_agents_within(self, deadline: Duration) -> Stopped {
+        let exit = match &*self.state.borrow() {
+            GroupState::TooManyCrashes { agent, message } => {
+                Exit::TooManyCrashes { agent: agent.clone(), message: message.clone() }
+            }
+            _ => Exit::Clean,
+        };
+        let deadline = Instant::now() + deadline;
+        // What is accepted while the agents stop still has to go out.
+        let kept = Duration::from_millis(500).min(deadline.saturating_duration_since(Instant::now()) / 10);
+        let (reply, stopped) = Reply::new();
+        self.registry.do_send(StopAll { deadline: deadline - kept, reply });
+        stopped.await;
+        Stopped { group: self, exit, deadline, kept }
+    }
+}
+
+/// A group whose agents have stopped, with its bus and broker still open.
+#[derive(Debug)]
+pub struct Stopped {
+    group: Group,
+    exit: Exit,
+    deadline: Instant,
+    kept: Duration,
+}
+
+impl Stopped {
+    /// The group's default bus.
+    pub fn bus(&self) -> &Bus {
+        &self.group.bus
+    }
+
+    /// The group's default broker.
+    pub fn broker(&self) -> &Broker {
+        &self.group.broker
+    }
+
+    /// What happened in the group.
+    pub fn events(&self) -> &Events {
+        &self.group.env.events
+    }
+
+    /// Closes broker and bus: what they have accepted goes out by the deadline of the stop.
+    pub async fn close(self) -> Exit {
+        let group = self.group;
+        let deadline = self.deadline.max(Instant::now() + self.kept);
+        group.broker.close(deadline).await;
+        group.bus.close(deadline).await;
+        end_arbiters(group.owned).await;
+        self.exit
+    }
+}
+
+impl std::fmt::Debug for Group {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Group").field("state", &*self.state.borrow()).finish_non_exhaustive()
+    }
+}
+
+/// Stops arbiters and waits for their threads. A thread that a handler holds is left behind, and said so.
+async fn end_arbiters(arbiters: Vec<Arbiter>) {
+    for arbiter in arbiters {
+        arbiter.stop();
+        let joined = tokio::task::spawn_blocking(move || arbiter.join());
+        if tokio::time::timeout(Duration::from_secs(1), joined).await.is_err() {
+            tracing::error!("an arbiter did not end: a handler holds its thread");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The connection to a Redis server, on which the Redis bus and the Redis broker stand.
+//!
+//! The life cycle is ours, not the driver's: one driver client for each connection attempt, which is dropped and
+//! replaced when it fails. So a command that was given up can never go out of an old buffer later, and the bus knows
+//! that *connected* means *subscribed*.
+//!
+//! - [`Endpoint`]: where the server is; its password is never shown.
+//! - [`Connection`]: one TCP connection that is kept up for ever; commands wait for it within their own deadline.
+//! - [`CommandError`]: did the command go out (`NotSent`, `Unknown`), or did the server refuse it (`Refused`)?
+//! - [`Script`]: Lua, by its hash, loaded when the server does not know it.
+//!
+//! Everything here lives on one thread (an actix arbiter): handles are cheap to clone and not `Send`.
+
+mod backoff;
+mod blocking;
+mod command;
+mod connection;
+mod endpoint;
+mod error;
+mod follow;
+mod gate;
+mod heartbeat;
+mod life;
+mod link;
+mod reply;
+mod script;
+mod settings;
+mod state;
+mod subscription;
+
+pub use connection::Connection;
+pub use endpoint::{Endpoint, EndpointError};
+pub use error::{CommandError, ConnectError};
+pub use follow::follow;
+pub use reply::Reply;
+pub use script::Script;
+pub use settings::Settings;
+pub use state::State;
+pub use subscription::Incoming;
+
+/// Random numbers from 0 to 1 out of the group's one source of chance.
+pub fn chance(ids: &crate::Ids) -> impl FnMut() -> f64 + 'static {
+    const STEPS: u64 = 1 << 32;
+    let ids = ids.clone();
+    move || ids.below(STEPS) as f64 / STEPS as f64
+}

@@ -1,0 +1,16 @@
+//! The Redis bus and broker against a real server, with faults.
+#![cfg(feature = "redis")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
+
+#[path = "redis/broker.rs"]
+mod broker;
+#[path = "redis/broker_faults.rs"]
+mod broker_faults;
+#[path = "redis/bus.rs"]
+mod bus;
+#[path = "redis/bus_faults.rs"]
+mod bus_faults;
+#[path = "redis/common.rs"]
+mod common;
+#[path = "redis/dead.rs"]
+mod dead;

@@ -1,0 +1,241 @@
+//! Queues with a server that is well.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use formicary_actors::broker::Broker;
+use formicary_actors::contract::{ConnectionState, ConsumerId, Counts, Outcome, SendOptions};
+use formicary_actors::events::EventKind;
+use formicary_actors::{Error, SendError};
+use formicary_protocol::Failure;
+use formicary_test_support::redis::Server;
+use formicary_test_support::{require_redis, wait};
+use serde_json::json;
+
+use crate::common::{Mailer, S, Tray, ask, broker, settle, taken, up};
+
+pub async fn consume(broker: &Broker, credit: usize) -> (ConsumerId, Arc<Tray>) {
+    let tray = Arc::new(Tray::default());
+    let credit = NonZeroUsize::new(credit).unwrap();
+    let id = broker.consume("mailer", credit, "Agent.deliver", tray.clone()).await.unwrap();
+    (id, tray)
+}
+
+async fn counts(broker: &Broker, what: &str, wanted: (u64, u64, u64, u64)) {
+    let wanted = Counts::new(wanted.0, wanted.1, wanted.2, wanted.3);
+    wait::until(5 * S, what, async || broker.inspect("mailer").await.unwrap() == wanted).await;
+}
+
+#[actix::test]
+async fn messages_come_in_list_order_and_no_more_than_the_credit() {
+    if !require_redis("messages_come_in_list_order_and_no_more_than_the_credit") {
+        return;
+    }
+    let server = Server::start().await;
+    let broker = broker(&server.url());
+    for n in 0..10 {
+        broker.dynamic("mailer", &json!(n)).await.unwrap();
+    }
+    let (id, tray) = consume(&broker, 3).await;
+    let got = tray.until(3).await;
+    counts(&broker, "three in flight", (7, 3, 0, 0)).await;
+    assert_eq!(got[0].attempt, 1);
+    assert!(got[0].first_seen_ms > 0 && got[0].id != got[1].id);
+    broker.settle(id, vec![settle(got[1].token, Outcome::Ack)]);
+    tray.until(4).await;
+    counts(&broker, "the fourth for the second", (6, 3, 0, 0)).await;
+    for token in [0, 2, 3].map(|at| tray.all()[at].token) {
+        broker.settle(id, vec![settle(token, Outcome::Ack)]);
+    }
+    let mut done = 4;
+    while done < 10 {
+        let next = tray.until(done + 1).await[done].token;
+        broker.settle(id, vec![settle(next, Outcome::Ack)]);
+        done += 1;
+    }
+    counts(&broker, "an empty queue", (0, 0, 0, 0)).await;
+    let numbers: Vec<_> = (0..10).map(|n: u32| n.to_string()).collect();
+    assert_eq!(tray.bodies(), numbers);
+    assert_eq!(broker.env().events.count(EventKind::Consumed), 10);
+    let keys = server.command(&["KEYS", "*"]).await.unwrap();
+    assert_eq!(keys.array().len(), 1, "only mailer:meta is left: {keys:?}");
+}
+
+#[actix::test]
+async fn python_pushes_and_pops_beside_us_and_bodies_are_any_bytes() {
+    if !require_redis("python_pushes_and_pops_beside_us_and_bodies_are_any_bytes") {
+        return;
+    }
+    let server = Server::start().await;
+    let broker = broker(&server.url());
+    broker.send::<Mailer>(&json!({"text": "ü"})).await.unwrap();
+    let popped = server.command(&["BLPOP", "mailer", "1"]).await.unwrap();
+    assert_eq!(popped.array()[1].text().unwrap(), "{\"text\":\"ü\"}");
+    let (id, tray) = consume(&broker, 16).await;
+    let bodies: [&[u8]; 7] = [b"message", b"", b"\xff\x00\n\r\n{", b"pmessage", b"psubscribe", b"message", b"{\"id\":\"x\"}\n"];
+    for body in bodies {
+        server.command(&[&b"RPUSH"[..], b"mailer", body]).await.unwrap();
+    }
+    let got = tray.until(7).await;
+    assert_eq!(tray.bodies(), bodies);
+    broker.settle(id, got.iter().map(|one| settle(one.token, Outcome::Return)).collect());
+    let again = tray.until(14).await;
+    assert_eq!(tray.bodies()[7..], bodies, "returned untouched and in order");
+    assert!(again.iter().all(|one| one.attempt == 1));
+}
+
+#[actix::test]
+async fn returns_go_to_the_head_in_their_old_order() {
+    if !require_redis("returns_go_to_the_head_in_their_old_order") {
+        return;
+    }
+    let server = Server::start().await;
+    let broker = broker(&server.url());
+    let (id, tray) = consume(&broker, 4).await;
+    for n in 0..8 {
+        broker.dynamic("mailer", &json!(n)).await.unwrap();
+    }
+    let got = tray.until(4).await;
+    broker.cancel(id).await;
+    // In two messages, and not in order.
+    broker.settle(id, vec![settle(got[2].token, Outcome::Return), settle(got[0].token, Outcome::Return)]);
+    broker.settle(id, vec![settle(got[3].token, Outcome::Ack), settle(got[1].token, Outcome::Return)]);
+    wait::until(S, "returns", async || broker.env().events.count(EventKind::Returned) == 3).await;
+    wait::until(S, "all settled", async || taken(&server, "mailer").await == 0).await;
+    let list = server.command(&["LRANGE", "mailer", "0", "-1"]).await.unwrap();
+    let list: Vec<_> = list.array().iter().filter_map(|one| one.text()).collect();
+    assert_eq!(list.len(), 7);
+    assert!(list.iter().all(|one| one != "3"));
+    assert_eq!(list[3..], ["4", "5", "6", "7"]);
+    let (_, all) = consume(&broker, 10).await;
+    assert_eq!(all.until(7).await.len(), 7);
+}
+
+#[actix::test]
+async fn retries_keep_their_delay_and_attempts_in_redis() {
+    if !require_redis("retries_keep_their_delay_and_attempts_in_redis") {
+        return;
+    }
+    let server = Server::start().await;
+    let first = broker(&server.url());
+    let (id, tray) = consume(&first, 4).await;
+    first.dynamic("mailer", &json!("x")).await.unwrap();
+    let one = tray.until(1).await.remove(0);
+    let start = Instant::now();
+    let mut retry = settle(one.token, Outcome::Retry { after: Duration::from_millis(600) });
+    retry.failure = Some(Failure::new(7, "Agent", "deliver", "no"));
+    first.settle(id, vec![retry]);
+    let two = tray.until(2).await.remove(1);
+    let late = start.elapsed().saturating_sub(Duration::from_millis(600));
+    println!("a delay of 600 ms took {late:?} more, the way there and back included");
+    assert!(start.elapsed() >= Duration::from_millis(600) && late < Duration::from_millis(250), "{late:?}");
+    assert_eq!((two.id.clone(), two.attempt, two.first_seen_ms), (one.id, 2, one.first_seen_ms));
+    assert_eq!(two.history[0], Failure::new(7, "Agent", "deliver", "no"));
+    let mut retry = settle(two.token, Outcome::Retry { after: Duration::from_millis(300) });
+    retry.failure = Some(Failure::new(8, "Agent", "deliver", "no"));
+    first.settle(id, vec![retry]);
+    wait::until(S, "it to be kept", async || first.env().events.count(EventKind::Retried) == 2).await;
+    drop(first);
+    let second = broker(&server.url());
+    let (_, tray) = consume(&second, 4).await;
+    let three = tray.until(1).await.remove(0);
+    assert_eq!((three.attempt, three.history.len()), (3, 2));
+}
+
+#[actix::test]
+async fn what_is_delayed_comes_on_time_while_the_reader_is_blocked() {
+    if !require_redis("what_is_delayed_comes_on_time_while_the_reader_is_blocked") {
+        return;
+    }
+    let server = Server::start().await;
+    let broker = broker(&server.url());
+    let (_, tray) = consume(&broker, 4).await;
+    wait::until(S, "a blocked reader", async || {
+        let list = server.command(&["CLIENT", "LIST"]).await.unwrap().text().unwrap();
+        list.contains("cmd=blmove")
+    })
+    .await;
+    let mut options = SendOptions::default();
+    options.delay = Some(Duration::from_millis(300));
+    let start = Instant::now();
+    broker.send_with::<Mailer>(&json!("x"), options).await.unwrap();
+    assert_eq!(ask(&server, &["ZCARD", "mailer:delayed"]).await, 1);
+    let mut looked = tokio::time::interval(Duration::from_millis(1));
+    while tray.all().is_empty() {
+        assert!(start.elapsed() < S);
+        looked.tick().await;
+    }
+    let took = start.elapsed();
+    println!("a delay of 300 ms took {took:?}");
+    assert!(took >= Duration::from_millis(300) && took < Duration::from_millis(400), "{took:?}");
+    let mut options = SendOptions::default();
+    options.key = Some("k".to_owned());
+    let error = broker.send_with::<Mailer>(&json!("x"), options).await.unwrap_err();
+    assert_eq!(error.to_string(), "not sent: the redis broker has no option `key`");
+}
+
+#[actix::test]
+async fn an_idle_consumer_costs_below_ten_commands_a_second() {
+    if !require_redis("an_idle_consumer_costs_below_ten_commands_a_second") {
+        return;
+    }
+    let server = Server::start().await;
+    let broker = broker(&server.url());
+    let (_, _tray) = consume(&broker, 4).await;
+    let processed = async || {
+        let info = server.command(&["INFO", "stats"]).await.unwrap().text().unwrap();
+        let line = info.lines().find_map(|line| line.strip_prefix("total_commands_processed:")).unwrap().to_owned();
+        line.parse::<u64>().unwrap()
+    };
+    let (before, start) = (processed().await, Instant::now());
+    wait::until(7 * S, "six idle seconds", async || start.elapsed() >= 6 * S).await;
+    let rate = (processed().await - before) as f64 / start.elapsed().as_secs_f64();
+    println!("{rate:.1} commands a second");
+    assert!(rate < 10.0, "{rate} commands a second");
+}
+
+#[actix::test]
+async fn messages_that_nobody_settled_go_back_when_the_broker_ends() {
+    if !require_redis("messages_that_nobody_settled_go_back_when_the_broker_ends") {
+        return;
+    }
+    let server = Server::start().await;
+    let broker = broker(&server.url());
+    let (id, tray) = consume(&broker, 4).await;
+    for n in 0..6 {
+        broker.dynamic("mailer", &json!(n)).await.unwrap();
+    }
+    let got = tray.until(4).await;
+    broker.settle(id, vec![settle(got[1].token, Outcome::Ack)]);
+    drop(broker);
+    wait::until(2 * S, "them to go back", async || taken(&server, "mailer").await == 0).await;
+    wait::until(2 * S, "no connection of ours", async || {
+        !server.command(&["CLIENT", "LIST"]).await.unwrap().text().unwrap().contains("formicary")
+    })
+    .await;
+    let list = server.command(&["LRANGE", "mailer", "0", "-1"]).await.unwrap();
+    let list: Vec<_> = list.array().iter().filter_map(|one| one.text()).collect();
+    assert_eq!(list.len(), 5, "{list:?}");
+    assert_eq!(list[..2], ["0", "2"]);
+}
+
+#[actix::test]
+async fn another_format_and_keys_of_another_type_are_refused_clearly() {
+    if !require_redis("another_format_and_keys_of_another_type_are_refused_clearly") {
+        return;
+    }
+    let server = Server::start().await;
+    server.command(&["HSET", "mailer:meta", "format", "2"]).await.unwrap();
+    server.command(&["SET", "second", "x"]).await.unwrap();
+    let broker = broker(&server.url());
+    up(|| broker.connection()).await;
+    assert_eq!(broker.connection(), ConnectionState::Up);
+    let tray = Arc::new(Tray::default());
+    let error = broker.consume("mailer", NonZeroUsize::MIN, "c", tray.clone()).await.unwrap_err();
+    assert!(error.to_string().contains("format `2`"), "{error}");
+    let error = broker.consume("second", NonZeroUsize::MIN, "c", tray).await.unwrap_err();
+    assert!(error.to_string().contains("the key `second` holds a string, not a list"), "{error}");
+    let error = broker.dynamic("second", &json!(1)).await.unwrap_err();
+    assert!(matches!(&error, Error::Send(SendError::NotSent { reason }) if reason.contains("WRONGTYPE")), "{error}");
+}

@@ -1,0 +1,71 @@
+//! Dead letters.
+
+use formicary_actors::contract::{DeadRequest, Outcome};
+use formicary_actors::events::EventKind;
+use formicary_protocol::{DeadLetter, DeadReason, Failure};
+use formicary_test_support::redis::Server;
+use formicary_test_support::{require_redis, wait};
+use serde_json::json;
+
+use crate::broker::consume;
+use crate::common::{S, ask, broker, settle};
+
+#[actix::test]
+async fn dead_letters_are_kept_peeked_replayed_and_purged() {
+    if !require_redis("dead_letters_are_kept_peeked_replayed_and_purged") {
+        return;
+    }
+    let server = Server::start().await;
+    let broker = broker(&server.url());
+    let (id, tray) = consume(&broker, 256).await;
+    for n in 0..250 {
+        broker.dynamic("mailer", &json!(n)).await.unwrap();
+    }
+    let got = tray.until(250).await;
+    let dead = got.iter().map(|one| {
+        let mut dead = settle(one.token, Outcome::Dead { reason: DeadReason::Refused });
+        dead.failure = Some(Failure::new(3, "Agent", "deliver", "broken"));
+        dead
+    });
+    broker.settle(id, dead.collect());
+    let events = &broker.env().events;
+    wait::until(2 * S, "250 dead", async || events.count(EventKind::DeadLettered) == 250).await;
+    let raw = server.command(&["LINDEX", "mailer:dead", "0"]).await.unwrap();
+    let letter = DeadLetter::decode(raw.bytes().unwrap()).unwrap();
+    assert_eq!((letter.entry.id.as_str(), &letter.entry.body[..]), (&*got[0].id, &b"0"[..]));
+    assert_eq!(letter.entry.history, [Failure::new(3, "Agent", "deliver", "broken")]);
+    assert_eq!((letter.reason.clone(), letter.died_at_ms > 0), (DeadReason::Refused, true));
+
+    assert_eq!(broker.dead("mailer", DeadRequest::Peek(2)).await.unwrap()[0], letter);
+    assert_eq!(broker.dead("mailer", DeadRequest::Peek(usize::MAX)).await.unwrap().len(), 250);
+    assert_eq!(broker.inspect("mailer").await.unwrap().dead, 250);
+    let replayed = broker.dead("mailer", DeadRequest::Replay(120)).await.unwrap();
+    assert_eq!((replayed.len(), &replayed[0]), (120, &letter));
+    let again = tray.until(370).await;
+    assert_eq!((again[250].id.clone(), again[250].attempt), (got[0].id.clone(), 1));
+    assert_eq!(again[250].history.len(), 1, "the history is kept");
+    let order: Vec<_> = again[250..].iter().map(|one| one.id.clone()).collect();
+    assert_eq!(order, got[..120].iter().map(|one| one.id.clone()).collect::<Vec<_>>());
+    assert_eq!(broker.dead("mailer", DeadRequest::Purge).await.unwrap().len(), 130);
+    assert_eq!(ask(&server, &["EXISTS", "mailer:dead"]).await, 0);
+}
+
+#[actix::test]
+async fn what_is_not_ours_to_read_becomes_a_dead_letter() {
+    if !require_redis("what_is_not_ours_to_read_becomes_a_dead_letter") {
+        return;
+    }
+    let server = Server::start().await;
+    let broker = broker(&server.url());
+    server.command(&["ZADD", "mailer:delayed", "1", "rubbish"]).await.unwrap();
+    server.command(&["ZADD", "mailer:delayed", "2", "{\"id\":\"a\\\"b\",\"attempt\":3}\nx"]).await.unwrap();
+    let (_, tray) = consume(&broker, 4).await;
+    let got = tray.until(1).await;
+    assert_eq!((&*got[0].id, got[0].attempt), ("a\"b", 3));
+    wait::until(S, "the dead letter", async || {
+        broker.dead("mailer", DeadRequest::Peek(9)).await.unwrap().len() == 1
+    })
+    .await;
+    let letters = broker.dead("mailer", DeadRequest::Peek(9)).await.unwrap();
+    assert_eq!((&letters[0].entry.body[..], &letters[0].reason), (&b"rubbish"[..], &DeadReason::Undecodable));
+}
