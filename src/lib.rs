@@ -1,1 +1,75 @@
-//! Placeholder.
+//! Microservices as agents.
+//!
+//! An agent is a supervised actix actor that talks to others only through **signals** on a bus and **messages** in
+//! queues. This crate is the face of Formicary: what agents' authors use. See the README for a first agent.
+//!
+//! ```
+//! use formicary::prelude::*;
+//!
+//! formicary::declare!("signals.json");
+//!
+//! #[derive(Default)]
+//! struct Greeter {
+//!     greeted: u64,
+//! }
+//!
+//! #[agent]
+//! impl Greeter {
+//!     #[receiver]
+//!     async fn greet(&mut self, user: signals::UserCreated, mailer: Push<queues::Mailer>) -> Result {
+//!         self.greeted += 1;
+//!         let text = format!("Welcome user {}", user.user_id);
+//!         mailer.send(&queues::Mailer { text, email: "user@example.org".into() }).await?;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+//! # actix::System::new().block_on(async {
+//! let group = Group::builder().declarations(declarations()).agent(Greeter::default).start().await?;
+//! group.bus().publish("example", &signals::UserCreated { user_id: 1 }).await?;
+//! group.stop().await;
+//! # Ok(()) })
+//! # }
+//! ```
+
+mod background;
+mod load;
+mod run;
+
+pub use background::Background;
+pub use load::{load, load_all};
+pub use run::{run, run_until_signal};
+
+pub use formicary_actors::agent::{
+    Agent, AgentBuilder, AgentInfo, Answering, Call, ConsumerInfo, ConsumerOptions, CronOptions, Cx, Delivery, Extract, Gone,
+    Handle, HookOptions, IntoAnswer, Invocation, Needs, OutputInfo, Overlap, PeriodicOptions, Publish, Push,
+    ReceiverInfo, ReceiverOptions, Recorder, SentBy, SignalValue, StartFlags, TimerInfo, Turn,
+};
+pub use formicary_actors::broker::{Broker, MemoryBroker};
+pub use formicary_actors::bus::{Bus, MemoryBus};
+#[cfg(feature = "redis")]
+pub use formicary_actors::{broker::redis::RedisBrokerConfig, bus::redis::RedisBusConfig};
+pub use formicary_actors::contract;
+pub use formicary_actors::events::{self, Event, EventKind, Events};
+pub use formicary_actors::group::{AgentOptions, BrokerConfig, BusConfig, Exit, Group, GroupBuilder, Stopped};
+pub use formicary_actors::registry::{AgentStatus, RestartKind, RestartPolicy};
+pub use formicary_actors::{AdapterContext, Backoff, CallError, Clock, Env, Error, HandlerError, Ids, Limits, Load, SendError};
+pub use formicary_macros::{Queue, Signal, agent, consumer, cron, declare, on, periodic, receiver, server};
+pub use formicary_protocol as protocol;
+pub use formicary_protocol::{CheckMode, Declarations, Number, Prefix, Queue, Signal, Value};
+
+/// The result of a handler: any error becomes a [`HandlerError`].
+pub type Result<T = (), E = HandlerError> = std::result::Result<T, E>;
+
+/// What an agent's file needs: `use formicary::prelude::*;`.
+pub mod prelude {
+    pub use crate::{
+        Agent, AgentBuilder, Call, Cx, Delivery, Group, Handle, Number, Publish, Push, Queue, Result, SentBy, Signal,
+        SignalValue, Value, agent, consumer, cron, on, periodic, receiver, server,
+    };
+}
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;

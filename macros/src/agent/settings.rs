@@ -1,0 +1,59 @@
+//! Options that become calls on what the builder returns.
+
+use std::time::Duration;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::options::Options;
+use crate::problems::Problems;
+
+/// `.timeout(..)`.
+pub(super) fn timeout(options: &mut Options, problems: &mut Problems) -> TokenStream {
+    duration("timeout", options, problems)
+}
+
+/// `.start_after(..)`.
+pub(super) fn start_after(options: &mut Options, problems: &mut Problems) -> TokenStream {
+    duration("start_after", options, problems)
+}
+
+/// `.concurrency(..)` and the like.
+pub(super) fn count(name: &str, options: &mut Options, problems: &mut Problems) -> TokenStream {
+    let Some(count) = options.count(name, problems) else {
+        return TokenStream::new();
+    };
+    let (method, above_one) = (quote::format_ident!("{name}"), count - 1);
+    quote!(.#method(::core::num::NonZeroUsize::MIN.saturating_add(#above_one)))
+}
+
+/// `.overlap(..)`.
+pub(super) fn overlap(options: &mut Options, problems: &mut Problems) -> TokenStream {
+    const CURE: &str = "\"skip\", \"queue\" or \"allow\"";
+    let Some((word, span)) = options.string("overlap", CURE, problems) else {
+        return TokenStream::new();
+    };
+    match word.as_str() {
+        "skip" => quote!(.overlap(::formicary::Overlap::Skip)),
+        "queue" => quote!(.overlap(::formicary::Overlap::Queue)),
+        "allow" => quote!(.overlap(::formicary::Overlap::Allow)),
+        _ => {
+            problems.here(span, format!("`overlap` takes {CURE}"));
+            TokenStream::new()
+        }
+    }
+}
+
+fn duration(name: &str, options: &mut Options, problems: &mut Problems) -> TokenStream {
+    let Some(duration) = options.duration(name, problems) else {
+        return TokenStream::new();
+    };
+    let (method, duration) = (quote::format_ident!("{name}"), literal(duration));
+    quote!(.#method(#duration))
+}
+
+/// A duration as an expression.
+pub(super) fn literal(duration: Duration) -> TokenStream {
+    let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
+    quote!(::core::time::Duration::new(#seconds, #nanos))
+}

@@ -1,0 +1,197 @@
+//! The signature of a handler: its turn, its payload, its extractors and what it returns.
+
+use syn::spanned::Spanned;
+use syn::{FnArg, GenericParam, ReturnType, Type};
+
+use super::kind::{Kind, Word};
+use super::types::{bare, last_name, not_owned};
+use crate::problems::Problems;
+
+/// How a handler gets at its agent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    Read,
+    Write,
+    /// No turn: it is given a `Handle`.
+    Handle,
+}
+
+/// An argument that is extracted.
+pub(super) struct Extractor {
+    pub(super) ty: Type,
+    /// Whether the method takes it by `&`.
+    pub(super) borrowed: bool,
+}
+
+/// What a handler takes and returns.
+pub(super) struct Signature {
+    pub(super) turn: Turn,
+    pub(super) payload: Option<Type>,
+    pub(super) extractors: Vec<Extractor>,
+    pub(super) output: Type,
+}
+
+struct Reader<'a> {
+    mark: &'a str,
+    word: Word,
+    problems: &'a mut Problems,
+}
+
+pub(super) fn read(
+    signature: &syn::Signature,
+    mark: &str,
+    word: Word,
+    kind: &Kind,
+    problems: &mut Problems,
+) -> Option<Signature> {
+    let mut reader = Reader { mark, word, problems };
+    reader.head(signature)?;
+    let mut inputs = signature.inputs.iter().peekable();
+    let takes_self = matches!(inputs.peek(), Some(FnArg::Receiver(_)));
+    let first = if takes_self { inputs.next() } else { None };
+    let mut types = inputs.filter_map(|input| match input {
+        FnArg::Typed(typed) => Some(bare(&typed.ty)),
+        FnArg::Receiver(_) => None,
+    });
+    let turn = match word {
+        Word::PostStart | Word::Server => reader.handle(signature, first, types.next())?,
+        _ => reader.turn(signature, first)?,
+    };
+    let payload = match word {
+        Word::Receiver | Word::Consumer => Some(reader.payload(signature, kind, types.next())?),
+        _ => None,
+    };
+    let extractors = types.map(|ty| reader.extractor(ty)).collect::<Vec<_>>();
+    let output = reader.output(signature)?;
+    Some(Signature { turn, payload, extractors: extractors.into_iter().collect::<Option<_>>()?, output })
+}
+
+impl Reader<'_> {
+    fn refuse<T>(&mut self, place: &impl Spanned, text: impl std::fmt::Display) -> Option<T> {
+        self.problems.at(place, text);
+        None
+    }
+
+    fn head(&mut self, signature: &syn::Signature) -> Option<()> {
+        if let Some(word) = &signature.unsafety {
+            return self.refuse(word, "a handler is safe to call: take `unsafe` away");
+        }
+        if let Some(abi) = &signature.abi {
+            return self.refuse(abi, "a handler is a Rust function: take `extern` away");
+        }
+        if signature.asyncness.is_none() {
+            return self.refuse(
+                &signature.fn_token,
+                "a handler is an `async fn`; blocking handlers come with a later version",
+            );
+        }
+        match signature.generics.params.iter().find(|parameter| !matches!(parameter, GenericParam::Lifetime(_))) {
+            Some(parameter) => self.refuse(
+                parameter,
+                "a handler has no type parameters: name the types, or make the agent itself generic",
+            ),
+            None => Some(()),
+        }
+    }
+
+    fn turn(&mut self, signature: &syn::Signature, first: Option<&FnArg>) -> Option<Turn> {
+        const CURE: &str = "`&self` for a read turn, or `&mut self` for a write turn";
+        let Some(FnArg::Receiver(receiver)) = first else {
+            return self.refuse(&signature.ident, format!("#[{}] needs {CURE}, as its first argument", self.mark));
+        };
+        match &*receiver.ty {
+            Type::Reference(reference) if reference.mutability.is_some() => Some(Turn::Write),
+            Type::Reference(_) => Some(Turn::Read),
+            _ => self.refuse(receiver, format!("a handler does not own its agent: take {CURE}")),
+        }
+    }
+
+    fn handle(&mut self, signature: &syn::Signature, first: Option<&FnArg>, next: Option<&Type>) -> Option<Turn> {
+        let what = if self.word == Word::Server { "#[server]" } else { "#[on(post_start)]" };
+        if let Some(receiver) = first {
+            return self.refuse(
+                receiver,
+                format!("{what} takes no turn: take `me: Handle<Self>` instead, and `me.with(|agent| ..)` inside"),
+            );
+        }
+        match next {
+            Some(ty) if last_name(ty).as_deref() == Some("Handle") => Some(Turn::Handle),
+            Some(ty) => self.refuse(ty, format!("the first argument of {what} is the handle: write `Handle<Self>`")),
+            None => self.refuse(&signature.ident, format!("{what} needs the handle: write `me: Handle<Self>`")),
+        }
+    }
+
+    fn payload(&mut self, signature: &syn::Signature, kind: &Kind, payload: Option<&Type>) -> Option<Type> {
+        let several = matches!(kind, Kind::Receiver { signals } if !signals.is_empty());
+        let Some(ty) = payload else {
+            let (mark, example) = match self.word {
+                Word::Receiver if several => ("receiver", "signal: SignalValue"),
+                Word::Receiver => ("receiver", "comment: signals::UserComment"),
+                _ => ("consumer", "mail: queues::Mailer"),
+            };
+            let text =
+                format!("#[{mark}] needs a payload, the first argument after `self`: write `{example}`, for example");
+            return self.refuse(&signature.ident, text);
+        };
+        if let Some(span) = not_owned(ty) {
+            self.problems
+                .here(span, "the payload is taken by value, and its type is named: take the `&` or `impl` away");
+            return None;
+        }
+        let is_value = last_name(ty).as_deref() == Some("SignalValue");
+        if several && !is_value {
+            return self.refuse(
+                ty,
+                "a receiver with a list of signals takes a `SignalValue`; for one signal, leave the list away",
+            );
+        }
+        if matches!(kind, Kind::Receiver { signals } if signals.is_empty()) && is_value {
+            return self
+                .refuse(ty, "which signals? write #[receiver(signals::A, signals::B)], or take the signal's type");
+        }
+        self.later(ty)?;
+        Some(ty.clone())
+    }
+
+    fn extractor(&mut self, ty: &Type) -> Option<Extractor> {
+        let (inner, borrowed) = match ty {
+            Type::Reference(reference) if reference.mutability.is_some() => {
+                return self.refuse(ty, "an extractor is taken by value or by `&`: take `mut` away");
+            }
+            Type::Reference(reference) => (bare(&reference.elem), true),
+            other => (other, false),
+        };
+        let unsized_type =
+            matches!(inner, Type::Slice(_) | Type::TraitObject(_)) || last_name(inner).as_deref() == Some("str");
+        if unsized_type {
+            return self.refuse(ty, "this is not an extractor: name a type that implements `Extract`");
+        }
+        if let Some(span) = not_owned(inner) {
+            self.problems.here(span, "an extractor owns its data, and its type is named: take the `&` or `impl` away");
+            return None;
+        }
+        self.later(inner)?;
+        Some(Extractor { ty: inner.clone(), borrowed })
+    }
+
+    fn later(&mut self, ty: &Type) -> Option<()> {
+        if last_name(ty).as_deref() == Some("Outbox") {
+            return self.refuse(ty, "`Outbox` comes with the queues release: take a `Push` until then");
+        }
+        Some(())
+    }
+
+    fn output(&mut self, signature: &syn::Signature) -> Option<Type> {
+        let ReturnType::Type(_, ty) = &signature.output else {
+            return Some(syn::parse_quote!(()));
+        };
+        if let Some(span) = not_owned(ty) {
+            self.problems.here(
+                span,
+                "what a handler returns owns its data, and its type is named: `Result<String>`, for example",
+            );
+            return None;
+        }
+        Some((**ty).clone())
+    }
+}
