@@ -1,1 +1,30 @@
-//! Placeholder.
+//! What the tests of several crates share.
+//!
+//! - [`redis::Server`]: a real Redis on a port of its own, that a test may stop, restart, freeze and ask.
+//! - [`proxy::Proxy`]: a TCP proxy that delays, swallows, resets and refuses.
+//! - [`python::Peer`]: a Python `microagent` process from `tests/interop`.
+//! - [`process::Child`]: any program, such as an example, with its output and its signals.
+//! - [`wait::until`]: the one place where a test waits.
+//! - [`require_redis`], [`require_python`]: leave a test out, aloud, where its server is missing.
+//!
+//! Nothing here depends on another crate of the workspace, and nothing depends on the runtime of the test: servers and
+//! programs are plain processes, the proxy has a thread of its own, and all of them end when their value is dropped.
+//! What goes wrong with a server or a program panics with what it printed, since only tests call this.
+
+mod available;
+mod port;
+pub mod process;
+pub mod proxy;
+pub mod python;
+pub mod redis;
+pub mod wait;
+
+use std::path::PathBuf;
+
+pub use available::{Missing, Need, available, require_python, require_redis};
+
+/// The root of the workspace, where `signals.json` and `scripts/` are.
+pub fn workspace() -> PathBuf {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).map(PathBuf::from).unwrap_or(here)
+}

@@ -1,0 +1,65 @@
+//! One direction of one connection.
+
+use std::io;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::Mode;
+
+/// Chunks of up to 16 KiB that may be on their way; then the reader waits.
+const ON_THE_WAY: usize = 256;
+const CHUNK: usize = 16 * 1024;
+
+/// Bytes, and when they are due if not at once: even an elapsed timer may cost a millisecond.
+type Chunk = (Option<Instant>, Vec<u8>);
+
+/// Carries bytes until the end of the stream, which it passes on; a broken one is an error.
+pub(super) async fn pump(
+    from: ReadHalf<'_>,
+    to: WriteHalf<'_>,
+    modes: watch::Receiver<Mode>,
+) -> io::Result<()> {
+    let (chunks, arriving) = mpsc::channel(ON_THE_WAY);
+    tokio::try_join!(take(from, chunks, modes), deliver(to, arriving)).map(|_| ())
+}
+
+async fn take(
+    mut from: ReadHalf<'_>,
+    chunks: mpsc::Sender<Chunk>,
+    mut modes: watch::Receiver<Mode>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let read = from.read(&mut buffer).await;
+        let mode = *modes.borrow_and_update();
+        let length = match read {
+            Ok(length @ 1..) => length,
+            ended => {
+                // In a black hole the end of a stream is lost like everything else.
+                modes.wait_for(|mode| *mode != Mode::Blackhole).await.ok();
+                return ended.map(|_| ());
+            }
+        };
+        let due = match mode {
+            Mode::Blackhole => continue,
+            Mode::Pass => None,
+            Mode::Delay(time) => Some(Instant::now() + time),
+        };
+        if chunks.send((due, buffer[..length].to_vec())).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+async fn deliver(mut to: WriteHalf<'_>, mut arriving: mpsc::Receiver<Chunk>) -> io::Result<()> {
+    while let Some((due, bytes)) = arriving.recv().await {
+        if let Some(due) = due {
+            sleep_until(due).await;
+        }
+        to.write_all(&bytes).await?;
+    }
+    to.shutdown().await
+}

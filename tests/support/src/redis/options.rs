@@ -1,0 +1,53 @@
+//! How a server is started.
+
+use super::Server;
+
+/// Settings of a [`Server`]. The default: no persistence, no password.
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct Options {
+    pub(super) append_only: bool,
+    pub(super) password: Option<String>,
+    pub(super) args: Vec<String>,
+}
+
+impl Options {
+    /// Writes every command to disk before answering, so that [`Server::restart`] and a kill lose nothing.
+    pub fn append_only(mut self) -> Self {
+        self.append_only = true;
+        self
+    }
+
+    /// Asks every client for this password, and puts it into [`Server::url`]. It must need no escaping in a URL.
+    pub fn password(mut self, password: &str) -> Self {
+        self.password = Some(password.to_owned());
+        self
+    }
+
+    /// Adds an argument to the command line, such as `--maxmemory` and then `1mb`.
+    pub fn arg(mut self, arg: &str) -> Self {
+        self.args.push(arg.to_owned());
+        self
+    }
+
+    /// Starts a server with these settings.
+    ///
+    /// # Panics
+    ///
+    /// When it does not answer within 10 s; the message holds the server's log.
+    pub async fn start(self) -> Server {
+        Server::start_with(self).await
+    }
+
+    pub(super) fn command_line(&self) -> Vec<String> {
+        let mut line: Vec<String> = vec!["--save".into(), String::new()];
+        let append_only = if self.append_only { "yes" } else { "no" };
+        line.extend(["--appendonly".into(), append_only.into()]);
+        line.extend(["--appendfsync".into(), "always".into()]);
+        if let Some(password) = &self.password {
+            line.extend(["--requirepass".into(), password.clone()]);
+        }
+        line.extend(self.args.iter().cloned());
+        line
+    }
+}
