@@ -42,19 +42,21 @@ pub use load::{load, load_all};
 pub use run::{run, run_until_signal};
 
 pub use formicary_actors::agent::{
-    Agent, AgentBuilder, AgentInfo, Answering, Call, ConsumerInfo, ConsumerOptions, CronOptions, Cx, Delivery, Extract, Gone,
-    Handle, HookOptions, IntoAnswer, Invocation, Needs, OutputInfo, Overlap, PeriodicOptions, Publish, Push,
+    Agent, AgentBuilder, AgentInfo, Answering, Call, ConsumerInfo, ConsumerOptions, CronOptions, Cx, Delivery, Extract,
+    Gone, Handle, HookOptions, IntoAnswer, Invocation, Needs, OutputInfo, Overlap, PeriodicOptions, Publish, Push,
     ReceiverInfo, ReceiverOptions, Recorder, SentBy, SignalValue, StartFlags, TimerInfo, Turn,
 };
 pub use formicary_actors::broker::{Broker, MemoryBroker};
 pub use formicary_actors::bus::{Bus, MemoryBus};
-#[cfg(feature = "redis")]
-pub use formicary_actors::{broker::redis::RedisBrokerConfig, bus::redis::RedisBusConfig};
 pub use formicary_actors::contract;
 pub use formicary_actors::events::{self, Event, EventKind, Events};
 pub use formicary_actors::group::{AgentOptions, BrokerConfig, BusConfig, Exit, Group, GroupBuilder, Stopped};
 pub use formicary_actors::registry::{AgentStatus, RestartKind, RestartPolicy};
-pub use formicary_actors::{AdapterContext, Backoff, CallError, Clock, Env, Error, HandlerError, Ids, Limits, Load, SendError};
+pub use formicary_actors::{
+    AdapterContext, Backoff, CallError, Clock, Env, Error, HandlerError, Ids, Limits, Load, SendError,
+};
+#[cfg(feature = "redis")]
+pub use formicary_actors::{broker::redis::RedisBrokerConfig, bus::redis::RedisBusConfig};
 pub use formicary_macros::{Queue, Signal, agent, consumer, cron, declare, on, periodic, receiver, server};
 pub use formicary_protocol as protocol;
 pub use formicary_protocol::{CheckMode, Declarations, Number, Prefix, Queue, Signal, Value};

@@ -13,14 +13,15 @@ use crate::{Exit, Group, GroupBuilder};
 /// }
 /// ```
 ///
-/// The exit code is 0 after a stop, 1 when the group could not start, and 3 when an agent crashed too often. A second
+/// The exit code is 0 after a stop, 1 when the group could not start (stderr says why), and 3 when an agent crashed too often. A second
 /// signal ends the process at once with exit code 1.
 pub fn run(builder: GroupBuilder) -> ExitCode {
     let exit = actix::System::new().block_on(async {
         match builder.start().await {
             Ok(group) => run_until_signal(group).await,
             Err(error) => {
-                tracing::error!("{error}");
+                // On stderr and not in the log: a program without a log must not end in silence.
+                eprintln!("error: {error}");
                 Exit::Failed
             }
         }

@@ -23,12 +23,10 @@ impl Backoff {
     }
 
     /// The fixed retry policy of queues: 1 s × 2ⁿ, at most 60 s, each × a random 0.5 to 1.
-    pub const RETRY: Self =
-        Self { first: Duration::from_secs(1), cap: Duration::from_secs(60), least: 0.5 };
+    pub const RETRY: Self = Self { first: Duration::from_secs(1), cap: Duration::from_secs(60), least: 0.5 };
 
     /// The wait before an instance is started again after its second and later crashes: 100 ms × 2ⁿ, at most 5 s.
-    pub const RESTART: Self =
-        Self { first: Duration::from_millis(100), cap: Duration::from_secs(5), least: 0.5 };
+    pub const RESTART: Self = Self { first: Duration::from_millis(100), cap: Duration::from_secs(5), least: 0.5 };
 }
 
 #[cfg(test)]

@@ -76,7 +76,9 @@ pub enum Error {
         after: Duration,
     },
     /// Agents need an actix system around them.
-    #[error("there is no actix System on this thread: start the group inside `#[actix::main]`, `#[actix::test]` or `System::new().block_on(..)`")]
+    #[error(
+        "there is no actix System on this thread: start the group inside `#[actix::main]`, `#[actix::test]` or `System::new().block_on(..)`"
+    )]
     NoSystem,
 }
 

@@ -15,7 +15,6 @@ use tokio::time::Instant;
 pub use builder::GroupBuilder;
 pub use options::{AgentOptions, BrokerConfig, BusConfig};
 
-use crate::{Env, Load};
 use crate::agent::{Agent, Routes, Setup, Shell};
 use crate::broker::Broker;
 use crate::bus::Bus;
@@ -23,6 +22,7 @@ use crate::contract::Reply;
 use crate::error::Error;
 use crate::events::Events;
 use crate::registry::{AgentId, AgentStatus, Forget, GroupState, Registry, RestartPolicy, Started, Statuses, StopAll};
+use crate::{Env, Load};
 
 /// A running group. It is stopped by [`Group::stop`], which takes it, so that nothing can be spawned after the stop.
 pub struct Group {

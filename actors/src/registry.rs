@@ -25,7 +25,10 @@ pub struct AgentId(pub(crate) u64);
 #[derive(Debug, Clone)]
 pub(crate) enum Ended {
     Normally,
-    Crashed { handler: Arc<str>, message: Arc<str> },
+    Crashed {
+        handler: Arc<str>,
+        message: Arc<str>,
+    },
     /// The shell itself is gone.
     ForGood,
 }
@@ -321,4 +324,3 @@ impl Handler<StopAll> for Registry {
         context.spawn(stopped.into_actor(self).map(|(), _, _| {}));
     }
 }
-

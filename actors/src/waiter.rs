@@ -15,6 +15,8 @@ use crate::events::{Event, EventKind, Events};
 
 /// How many calls that have ended are remembered, to tell a late or duplicate answer from one to another process.
 const REMEMBERED: usize = 8_192;
+/// After so many calls, those whose callers have left are looked for.
+const SWEEP_EVERY: u64 = 256;
 
 /// One waiter stands beside each bus adapter, on its arbiter.
 pub(crate) struct Waiter {
@@ -23,6 +25,7 @@ pub(crate) struct Waiter {
     ended: HashMap<Arc<str>, Ended>,
     ended_order: VecDeque<Arc<str>>,
     alarm: Option<(Instant, SpawnHandle)>,
+    expected: u64,
     events: Events,
 }
 
@@ -86,6 +89,7 @@ impl Waiter {
             ended: HashMap::new(),
             ended_order: VecDeque::new(),
             alarm: None,
+            expected: 0,
             events,
         }
     }
@@ -101,6 +105,18 @@ impl Waiter {
             self.ended.remove(&oldest);
         }
         Some(waiting)
+    }
+
+    /// A caller that has dropped its call is not heard of; without this, its permit would be held until its deadline.
+    fn sweep(&mut self) {
+        let left = |waiting: &Waiting| match &waiting.mode {
+            CallMode::First(reply) => reply.is_abandoned(),
+            CallMode::All(stream) => stream.is_closed(),
+        };
+        let ids: Vec<_> = self.pending.iter().filter(|(_, waiting)| left(waiting)).map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            self.end(&id, Ended::Late);
+        }
     }
 
     fn fail(&mut self, id: &Arc<str>, error: CallError) {
@@ -172,6 +188,10 @@ impl Handler<Expect> for Waiter {
 
     fn handle(&mut self, expect: Expect, context: &mut Context<Self>) {
         let Expect { id, signal, deadline, mode, permit } = expect;
+        self.expected += 1;
+        if self.expected % SWEEP_EVERY == 0 {
+            self.sweep();
+        }
         self.deadlines.insert((deadline, id.clone()));
         let since = Instant::now();
         let waiting = Waiting { signal, since, deadline, mode, failures: Vec::new(), _permit: permit };

@@ -18,14 +18,16 @@ pub(crate) fn check<A>(plan: &Plan<A>, shared: &Shared) -> Vec<String> {
                 problems.push(format!("`{name}` receives `{signal}`, but the agent has no bus: give its group one"));
             }
             let Some(declared) = declarations.signal(signal) else {
-                problems.push(format!("`{name}` receives `{signal}`, which is not declared: add it to the declarations"));
+                problems
+                    .push(format!("`{name}` receives `{signal}`, which is not declared: add it to the declarations"));
                 continue;
             };
             if let Some(answer) = declared.answer
                 && !matches!(receiver.answer, FieldKind::Null | FieldKind::Any)
                 && let Err(error) = declared.hold_answer(&receiver.answer)
             {
-                problems.push(format!("`{name}` answers `{signal}` with another type than the declared {answer}: {error}"));
+                problems
+                    .push(format!("`{name}` answers `{signal}` with another type than the declared {answer}: {error}"));
             }
         }
         if receiver.signals.is_empty() {
@@ -84,7 +86,9 @@ fn check_needs(name: &str, kind: HandlerKind, needs: &Needs, problems: &mut Vec<
 
 fn outputs(name: &str, needs: &Needs, shared: &Shared, problems: &mut Vec<String>) {
     let declarations = &shared.env.declarations;
-    for (verb, signal) in needs.publishes.iter().map(|s| ("publishes", s)).chain(needs.calls.iter().map(|s| ("calls", s))) {
+    for (verb, signal) in
+        needs.publishes.iter().map(|s| ("publishes", s)).chain(needs.calls.iter().map(|s| ("calls", s)))
+    {
         let what = signal.name;
         if shared.buses.of(what).is_none() {
             problems.push(format!("`{name}` {verb} `{what}`, but the agent has no bus: give its group one"));
@@ -101,7 +105,8 @@ fn outputs(name: &str, needs: &Needs, shared: &Shared, problems: &mut Vec<String
             problems.push(format!("`{name}` pushes to `{what}`, but the agent has no broker: give its group one"));
         }
         if declarations.queue(what).is_none() {
-            problems.push(format!("`{name}` pushes to a queue that is not declared, `{what}`: add it to the declarations"));
+            problems
+                .push(format!("`{name}` pushes to a queue that is not declared, `{what}`: add it to the declarations"));
         } else if let Err(error) = (queue.hold)(declarations) {
             problems.push(format!("`{name}` pushes to `{what}`: {error}"));
         }

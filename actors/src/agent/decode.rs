@@ -1,4 +1,6 @@
-use formicary_protocol::{CheckMode, Error, Value, decode};
+use std::any::Any;
+
+use formicary_protocol::{CheckMode, Error, Mismatch, Value, decode};
 use serde::de::DeserializeOwned;
 
 use super::shared::Shared;
@@ -40,6 +42,20 @@ pub(crate) fn decode_payload<T: DeserializeOwned>(
     Ok(decoded.value)
 }
 
+/// Decodes a message of a queue. One that is taken as a value is held against the declaration.
+pub(crate) fn decode_message<T: DeserializeOwned + 'static>(
+    shared: &Shared,
+    queue: &str,
+    body: &[u8],
+) -> Result<T, DecodeFailure> {
+    let message: T = decode_payload(shared, queue, body)?;
+    if let Some(value) = (&message as &dyn Any).downcast_ref::<Value>() {
+        let declared = shared.env.declarations.queue(queue);
+        hold(shared, queue, || declared.map(|queue| queue.check(value)).unwrap_or_default())?;
+    }
+    Ok(message)
+}
+
 /// Decodes the arguments of a signal whose type the handler does not know, and holds them against the declaration.
 pub(crate) fn decode_value(shared: &Shared, signal: &str, body: &[u8]) -> Result<Value, DecodeFailure> {
     let value: Value = decode_payload(shared, signal, body)?;
@@ -47,19 +63,23 @@ pub(crate) fn decode_value(shared: &Shared, signal: &str, body: &[u8]) -> Result
         let reason = "the arguments of a signal are a JSON object".to_owned();
         return Err(DecodeFailure { what: BadInput::Body, reason });
     }
-    if shared.env.check == CheckMode::Off {
-        return Ok(value);
-    }
-    let mismatches = shared.env.declarations.signal(signal).map(|s| s.check(&value)).unwrap_or_default();
+    let declared = shared.env.declarations.signal(signal);
+    hold(shared, signal, || declared.map(|signal| signal.check(&value)).unwrap_or_default())?;
+    Ok(value)
+}
+
+fn hold(shared: &Shared, place: &str, check: impl FnOnce() -> Vec<Mismatch>) -> Result<(), DecodeFailure> {
+    let mode = shared.env.check;
+    let mismatches = if mode == CheckMode::Off { Vec::new() } else { check() };
     if mismatches.is_empty() {
-        return Ok(value);
+        return Ok(());
     }
     let reason = mismatches.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    if shared.env.check == CheckMode::Reject {
+    if mode == CheckMode::Reject {
         return Err(DecodeFailure { what: BadInput::Rejected, reason });
     }
-    mismatched(shared, signal, &reason);
-    Ok(value)
+    mismatched(shared, place, &reason);
+    Ok(())
 }
 
 fn mismatched(shared: &Shared, place: &str, reason: &str) {

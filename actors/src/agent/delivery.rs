@@ -105,7 +105,10 @@ impl Delivery {
 impl std::fmt::Debug for Delivery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let delivered = &self.state.delivered;
-        f.debug_struct("Delivery").field("id", &delivered.id).field("attempt", &delivered.attempt).finish_non_exhaustive()
+        f.debug_struct("Delivery")
+            .field("id", &delivered.id)
+            .field("attempt", &delivered.attempt)
+            .finish_non_exhaustive()
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::access::Access;
-use super::decode::decode_payload;
+use super::decode::{decode_message, decode_payload, decode_value};
 use super::extract::Extract;
 use super::plan::{ReadMessage, ReadSignal, Ready, Task};
 use crate::error::HandlerError;
@@ -104,7 +104,7 @@ macro_rules! erase {
         {
             let run = Rc::new(run);
             Box::new(move |shared, arriving| {
-                let arguments = super::decode::decode_value(shared, &arriving.signal, &arriving.body)?;
+                let arguments = decode_value(shared, &arriving.signal, &arriving.body)?;
                 let payload = SignalValue { signal: arriving.signal.to_string(), arguments };
                 Ok(ready!(run, $variant, payload, X, |out| answer_value(&out)))
             })
@@ -120,7 +120,7 @@ macro_rules! erase {
         {
             let run = Rc::new(run);
             Box::new(move |shared, body| {
-                let payload: P = decode_payload(shared, queue, body)?;
+                let payload: P = decode_message(shared, queue, body)?;
                 Ok(ready!(run, $variant, payload, X, |out| {
                     drop(out);
                     Ok(())

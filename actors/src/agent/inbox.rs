@@ -39,7 +39,6 @@ impl<T> Inbox<T> {
         self.items().len()
     }
 
-
     pub(crate) fn drain(&self) -> VecDeque<T> {
         let items = std::mem::take(&mut *self.items());
         self.gauge.left(items.len());

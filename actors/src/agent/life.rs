@@ -80,9 +80,9 @@ pub(crate) async fn live<A: 'static>(
     let mut down_since = None;
     loop {
         // Under a guard for the sake of `Drop`: an agent may panic when its instance is dropped.
-        let end = guarded(one_life(&mut life, &mut started, down_since.take())).await.unwrap_or_else(|message| {
-            End::Crashed(Crash { handler: "drop".into(), message: message.into() })
-        });
+        let end = guarded(one_life(&mut life, &mut started, down_since.take()))
+            .await
+            .unwrap_or_else(|message| End::Crashed(Crash { handler: "drop".into(), message: message.into() }));
         let ended = match end {
             End::NotStarted(error) => {
                 stop::leave(&mut life).await;
@@ -292,7 +292,14 @@ async fn begin<A: 'static>(life: &mut Life<A>, first: bool) -> Result<Running<A>
         life.consumers = instance.consumers.clone();
     }
     let (_, jobs) = mpsc::channel(1);
-    Ok(Running { instance: Rc::new(instance), work: JoinSet::new(), servers: JoinSet::new(), server_ends: Vec::new(), stopping, jobs })
+    Ok(Running {
+        instance: Rc::new(instance),
+        work: JoinSet::new(),
+        servers: JoinSet::new(),
+        server_ends: Vec::new(),
+        stopping,
+        jobs,
+    })
 }
 
 async fn subscribe<A>(life: &mut Life<A>) -> Result<(), Error> {

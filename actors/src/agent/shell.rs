@@ -8,16 +8,16 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::Agent;
 use super::access::LocalFuture;
 use super::builder::AgentBuilder;
 use super::check::check;
-use super::info::AgentInfo;
 use super::inbox::Inbox;
+use super::info::AgentInfo;
 use super::instance::guarded;
 use super::life::{Control, Life, live};
 use super::receive::ReceiverInbox;
 use super::shared::{Routes, Shared};
-use super::Agent;
 use crate::Env;
 use crate::broker::Broker;
 use crate::bus::Bus;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use formicary_protocol::{DeadReason, Failure};
 
-pub(crate) use super::instance::Instance;
 use super::delivery::DeliveryState;
+pub(crate) use super::instance::Instance;
 use super::instance::{Ran, Run, guarded_now};
 use super::plan::{ConsumerPlan, ReceiverPlan};
 use super::receive::{Arrived, ConsumerInbox};

@@ -3,6 +3,14 @@
 //! A queue is a list; beside it stand the keys named in `keys`. Messages are taken by a script into a place of their
 //! consumer and leave it by a script, so that at every moment each message is in exactly one place.
 //!
+//! Limits of this version, which end with the queues release and its leases:
+//!
+//! - What a killed process held stays in its `mailer:taken:<consumer>` key, and is not given to another.
+//! - The messages in flight that a broker counts are those of its own consumers.
+//! - A delay set by another process is noticed within 2 s by a consumer that waits; one of its own is on time.
+//!
+//! The parts:
+//!
 //! - [`RedisBrokerConfig`]: how to reach the server.
 //! - `connection`: the adapter's end of the connections, and how they are closed.
 //! - `publish`: messages on their way out.
@@ -20,6 +28,8 @@ mod keys;
 mod publish;
 mod scripts;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 use actix::{Actor, System};
 

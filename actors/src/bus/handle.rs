@@ -14,8 +14,8 @@ use super::BusPort;
 use crate::Env;
 use crate::agent::answer;
 use crate::contract::{
-    Address, Answers, Call, CallMode, CloseBus, ConnectionState, DescribeBus, Description, Publish, Reply,
-    SignalInlet, Subscribe, SubscriptionId, Unsubscribe,
+    Address, Answers, Call, CallMode, CloseBus, ConnectionState, DescribeBus, Description, Publish, Reply, SignalInlet,
+    Subscribe, SubscriptionId, Unsubscribe,
 };
 use crate::error::{CallError, Error, SendError};
 use crate::events::{Event, EventKind};
@@ -181,7 +181,10 @@ impl Bus {
     ) -> Result<Option<u64>, SendError> {
         self.check_size(&body).map_err(SendError::not_sent)?;
         let permit = self.0.permits.clone().try_acquire_owned().map_err(|_| {
-            SendError::not_sent(format!("{} messages are under way already (setting in_flight)", self.0.env.limits.in_flight))
+            SendError::not_sent(format!(
+                "{} messages are under way already (setting in_flight)",
+                self.0.env.limits.in_flight
+            ))
         })?;
         let (reply, pending) = Reply::new();
         let address = Address::Signal { signal, sender };
@@ -295,10 +298,7 @@ impl<T: serde::de::DeserializeOwned> Stream for AnswerStream<T> {
 }
 
 /// Waits for a state of the connection.
-pub(crate) async fn until_up(
-    state: &mut watch::Receiver<ConnectionState>,
-    within: Duration,
-) -> Result<(), String> {
+pub(crate) async fn until_up(state: &mut watch::Receiver<ConnectionState>, within: Duration) -> Result<(), String> {
     let wait = async {
         loop {
             match &*state.borrow_and_update() {

@@ -9,8 +9,8 @@ use formicary_protocol::{Bytes, Prefix};
 use super::receive::{Incoming, read};
 use super::{Bus, BusPort};
 use crate::contract::{
-    Address, Arriving, Call, Capabilities, CloseBus, ConnectionState, DescribeBus, Description, Publish,
-    SignalInlet, Subscribe, SubscriptionId, Unsubscribe,
+    Address, Arriving, Call, Capabilities, CloseBus, ConnectionState, DescribeBus, Description, Publish, SignalInlet,
+    Subscribe, SubscriptionId, Unsubscribe,
 };
 use crate::error::{CallError, SendError};
 use crate::waiter::{Answered, Expect, Fail, FailAll, Waiter};

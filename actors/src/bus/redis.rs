@@ -13,6 +13,8 @@ mod config;
 mod connection;
 mod consume;
 mod publish;
+#[cfg(test)]
+mod tests;
 
 use actix::{Actor, System};
 

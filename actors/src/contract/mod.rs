@@ -17,7 +17,7 @@ pub use broker::{
     SendOptions, Settle, Settlement,
 };
 pub use bus::{
-    Address, Answers, CallMode, Call, CloseBus, DescribeBus, Publish, Subscribe, SubscriptionId, Unsubscribe,
+    Address, Answers, Call, CallMode, CloseBus, DescribeBus, Publish, Subscribe, SubscriptionId, Unsubscribe,
 };
 pub use description::{Capabilities, ConnectionState, Description};
 pub use inlet::{Arriving, Delivered, DeliveryInlet, SignalInlet, Token};

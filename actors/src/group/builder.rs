@@ -12,9 +12,9 @@ use tokio::sync::watch;
 use super::options::{BrokerKind, BusKind};
 use super::{AgentOptions, BrokerConfig, BusConfig, Group};
 use crate::agent::{Agent, Routes};
-use crate::bus::until_up;
 use crate::broker::Broker;
 use crate::bus::Bus;
+use crate::bus::until_up;
 use crate::error::Error;
 use crate::events::Events;
 use crate::registry::{GroupState, Registry, RestartPolicy};
@@ -190,8 +190,7 @@ impl GroupBuilder {
         let mut owned = Vec::new();
         let bus = start_bus(&self.bus, env.clone())?;
         let broker = start_broker(&self.broker, env.clone(), &mut owned).await?;
-        let arbiters: Vec<Arbiter> =
-            self.arbiters.map_or(0..0, |n| 0..n.get()).map(|_| Arbiter::new()).collect();
+        let arbiters: Vec<Arbiter> = self.arbiters.map_or(0..0, |n| 0..n.get()).map(|_| Arbiter::new()).collect();
         let handles = arbiters.iter().map(Arbiter::handle).collect();
         owned.extend(arbiters);
         let (state, watched) = watch::channel(GroupState::Running);

@@ -1,6 +1,10 @@
 //! Commands: each waits for the connection within its deadline, goes out once, and says what became of it.
 
-use super::{CommandError, Connection, Reply, error::{Fate, fate}, link::raw};
+use super::{
+    CommandError, Connection, Reply,
+    error::{Fate, fate},
+    link::raw,
+};
 use bytes::Bytes;
 use fred::{
     clients::{Client, WithOptions},

@@ -10,11 +10,7 @@ use std::{
     rc::Rc,
     time::Duration,
 };
-use tokio::{
-    sync::watch,
-    task::AbortHandle,
-    time::timeout,
-};
+use tokio::{sync::watch, task::AbortHandle, time::timeout};
 
 /// A connection to a Redis server, kept up for ever on the thread that opened it.
 ///
@@ -32,12 +28,15 @@ pub(super) struct Shared {
     pub(super) gate: Rc<Gate>,
     pub(super) patterns: RefCell<BTreeSet<String>>,
     pub(super) sink: Option<Sink>,
-    observer: RefCell<Box<dyn FnMut(&State)>>,
+    observer: RefCell<Observer>,
     pub(super) activity: Cell<u64>,
     pub(super) connected: Cell<u64>,
     pub(super) blocking: Cell<usize>,
     broken: watch::Sender<Option<ConnectError>>,
 }
+
+/// Who is told each state of a connection.
+pub type Observer = Box<dyn FnMut(&State)>;
 
 struct EndOnDrop {
     shared: Rc<Shared>,
@@ -59,7 +58,7 @@ impl Connection {
         role: impl Into<String>,
         settings: Settings,
         random: impl FnMut() -> f64 + 'static,
-        observer: Box<dyn FnMut(&State)>,
+        observer: Observer,
         sink: Option<Box<dyn FnMut(Incoming)>>,
     ) -> Self {
         let gate = Gate::new(settings.max_in_flight.get(), settings.max_waiting.get());

@@ -31,7 +31,9 @@ pub enum EndpointError {
     #[error("the Redis URL names no host: write redis://[user:password@]host[:port][/db]")]
     Host,
     /// The port is not a number from 1 to 65535.
-    #[error("the port of the Redis URL is not a number from 1 to 65535 (a `/` or `@` in a password is written %2F, %40)")]
+    #[error(
+        "the port of the Redis URL is not a number from 1 to 65535 (a `/` or `@` in a password is written %2F, %40)"
+    )]
     Port,
     /// The database is not a number from 0 to 255.
     #[error("the database of the Redis URL is not a number from 0 to 255: write redis://host:port/0")]

@@ -80,7 +80,9 @@ impl From<CommandError> for SendError {
             CommandError::NotSent(reason) => Self::NotSent { reason },
             CommandError::Unknown(reason) => Self::Unknown { reason },
             // It did not run it: out of memory, no permission, a key of another type.
-            CommandError::Refused { message, .. } => Self::NotSent { reason: format!("the server refused it: {message}") },
+            CommandError::Refused { message, .. } => {
+                Self::NotSent { reason: format!("the server refused it: {message}") }
+            }
         }
     }
 }

@@ -54,7 +54,10 @@ impl Line {
     }
 
     fn wake_if_idle(&mut self) {
-        if self.in_flight == 0 && self.waiting.is_empty() && let Some(waker) = self.idle.take() {
+        if self.in_flight == 0
+            && self.waiting.is_empty()
+            && let Some(waker) = self.idle.take()
+        {
             waker.wake();
         }
     }
@@ -62,7 +65,9 @@ impl Line {
     fn refusal(&self) -> CommandError {
         CommandError::NotSent(match (self.shut, &self.wire) {
             (true, _) => "the connection is closed".to_owned(),
-            (_, Some(_)) => "the server is too slow: no room among the commands in flight within the deadline".to_owned(),
+            (_, Some(_)) => {
+                "the server is too slow: no room among the commands in flight within the deadline".to_owned()
+            }
             (_, None) => format!("no connection within the deadline ({})", self.why_down),
         })
     }
@@ -91,7 +96,9 @@ impl Gate {
             if line.shut {
                 return Err(line.refusal());
             }
-            if line.waiting.is_empty() && let Some(wire) = line.room().cloned() {
+            if line.waiting.is_empty()
+                && let Some(wire) = line.room().cloned()
+            {
                 line.in_flight += 1;
                 return Ok(Permit { gate: self.clone(), wire, waited: false });
             }

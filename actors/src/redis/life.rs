@@ -32,7 +32,11 @@ pub(super) async fn run(shared: Rc<Shared>, mut backoff: Backoff) {
         if news && shared.settings.quiet {
             tracing::debug!("{}: no connection to {}: {reason}", shared.role, shared.endpoint);
         } else if news {
-            tracing::warn!("{}: no connection to {}: {reason}; trying again until it is back", shared.role, shared.endpoint);
+            tracing::warn!(
+                "{}: no connection to {}: {reason}; trying again until it is back",
+                shared.role,
+                shared.endpoint
+            );
         }
         if news {
             told = Some(reason.clone());

@@ -100,9 +100,7 @@ impl Link {
 
     /// Subscribes, and returns when the server has done so.
     pub(super) async fn subscribe(&self, patterns: Vec<String>) -> Result<(), ConnectError> {
-        let send = async {
-            if patterns.is_empty() { Ok(()) } else { self.client.psubscribe(patterns).await }
-        };
+        let send = async { if patterns.is_empty() { Ok(()) } else { self.client.psubscribe(patterns).await } };
         // See `subscription::change`. The ping also finds a server that is still loading its data.
         let (sent, pong) = join(send, self.ask("PING", vec![BARRIER.to_owned()])).await;
         sent.map_err(|error| ConnectError::Unreachable(io_text(error.details())))?;

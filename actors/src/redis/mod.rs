@@ -27,6 +27,8 @@ mod script;
 mod settings;
 mod state;
 mod subscription;
+#[cfg(test)]
+mod tests;
 
 pub use connection::Connection;
 pub use endpoint::{Endpoint, EndpointError};

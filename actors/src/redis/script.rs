@@ -23,7 +23,13 @@ impl Connection {
     /// safe: the server ran nothing.
     ///
     /// Let scripts nest lists that begin with bytes chosen by others: see [`request`](Connection::request).
-    pub async fn run(&self, script: &Script, keys: &[Bytes], args: &[Bytes], within: Duration) -> Result<Reply, CommandError> {
+    pub async fn run(
+        &self,
+        script: &Script,
+        keys: &[Bytes],
+        args: &[Bytes],
+        within: Duration,
+    ) -> Result<Reply, CommandError> {
         let deadline = tokio::time::Instant::now() + within;
         let with = |head: &Bytes| {
             let mut all = Vec::with_capacity(2 + keys.len() + args.len());

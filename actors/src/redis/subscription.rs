@@ -1,6 +1,6 @@
 //! Patterns that survive a reconnect, and the messages that arrive on them.
 
-use super::{Connection, ConnectError, CommandError, heartbeat::OUT_OF_STEP, link::BARRIER};
+use super::{CommandError, ConnectError, Connection, heartbeat::OUT_OF_STEP, link::BARRIER};
 use bytes::Bytes;
 use fred::{
     clients::{Client, WithOptions},
@@ -43,11 +43,7 @@ pub enum Incoming {
 pub(super) type Sink = RefCell<Box<dyn FnMut(Incoming)>>;
 
 /// Hands messages to the sink until the connection ends; never returns before.
-pub(super) async fn drain(
-    messages: &mut broadcast::Receiver<Message>,
-    sink: &Sink,
-    activity: &Cell<u64>,
-) {
+pub(super) async fn drain(messages: &mut broadcast::Receiver<Message>, sink: &Sink, activity: &Cell<u64>) {
     let mut next = Err(TryRecvError::Empty);
     loop {
         // The driver reads some ten thousand messages in one go; `recv` alone would yield after 128 of them, and the
@@ -129,11 +125,15 @@ impl Connection {
         send: impl AsyncFn(&WithOptions<Client>) -> Result<(), FredError>,
     ) -> Result<(), CommandError> {
         let pong: Result<String, _> = self
-            .call(within, |_| true, async |client| {
-                // Not `try_join`: both must be polled in this order, and the ping to its end.
-                let (sent, pong) = join(send(&client), client.ping(Some(BARRIER.to_owned()))).await;
-                sent.and(pong)
-            })
+            .call(
+                within,
+                |_| true,
+                async |client| {
+                    // Not `try_join`: both must be polled in this order, and the ping to its end.
+                    let (sent, pong) = join(send(&client), client.ping(Some(BARRIER.to_owned()))).await;
+                    sent.and(pong)
+                },
+            )
             .await;
         let reason = match pong {
             Ok(text) if text == BARRIER => return Ok(()),

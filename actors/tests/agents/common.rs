@@ -57,7 +57,10 @@ pub fn declarations() -> Declarations {
 
 /// Where a test runs: in memory with a paused clock, or on a real Redis.
 pub enum Stage {
-    Memory { bus: MemoryBus, broker: MemoryBroker },
+    Memory {
+        bus: MemoryBus,
+        broker: MemoryBroker,
+    },
     #[cfg(feature = "redis")]
     Redis(formicary_test_support::redis::Server),
 }
@@ -76,9 +79,7 @@ impl Stage {
                 group.bus(BusConfig::memory(bus.clone())).broker(BrokerConfig::memory(broker.clone()))
             }
             #[cfg(feature = "redis")]
-            Self::Redis(server) => {
-                group.bus(server.url().parse().unwrap()).broker(server.url().parse().unwrap())
-            }
+            Self::Redis(server) => group.bus(server.url().parse().unwrap()).broker(server.url().parse().unwrap()),
         }
     }
 

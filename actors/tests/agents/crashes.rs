@@ -18,6 +18,8 @@ on_both! {
     a_permanent_agent_that_stops_itself_comes_again_after_pre_stop,
     a_hook_that_fails_fails_the_start,
     the_waits_before_restarts_grow,
+    a_panic_in_a_timer_or_a_hook_is_a_crash_too,
+    a_synchronous_panic_while_decoding_is_a_crash_too,
 }
 
 #[derive(Default)]
@@ -89,8 +91,7 @@ async fn signals_wait_in_the_inbox_while_the_agent_restarts(stage: &Stage) {
     let seen = log.clone();
     let slow = RestartPolicy::default().constant(Duration::from_millis(300));
     let options = AgentOptions::new().restart(slow);
-    let group =
-        stage.group().agent_with(options, move || Counter { log: seen.clone(), n: 0 }).start().await.unwrap();
+    let group = stage.group().agent_with(options, move || Counter { log: seen.clone(), n: 0 }).start().await.unwrap();
     group.bus().publish("test", &Ping { n: 666 }).await.unwrap();
     until(SOON, "the crash", async || group.events().count(EventKind::Crashed) == 1).await;
     for _ in 0..100 {
@@ -226,5 +227,68 @@ async fn the_waits_before_restarts_grow(stage: &Stage) {
     assert!(waits[0] <= Duration::from_millis(100), "the first restart is at once: {waits:?}");
     assert!(waits[1] >= Duration::from_millis(50), "{waits:?}");
     assert!(waits[3] >= Duration::from_millis(200), "{waits:?}");
+    group.stop().await;
+}
+
+struct Everywhere(Log);
+
+impl Agent for Everywhere {
+    fn declare(agent: &mut AgentBuilder<Self>) {
+        agent.post_start("up", async |me: Handle<Self>, ()| {
+            let starts = me.with(|me| {
+                me.0.add("start");
+                me.0.count("start")
+            });
+            if starts.await == Ok(2) {
+                panic!("in post_start");
+            }
+        });
+        agent
+            .periodic("tick", Duration::from_secs(60), async |me: &Self, ()| {
+                if me.0.count("start") == 1 {
+                    panic!("in a timer");
+                }
+            })
+            .start_after(Duration::from_millis(50));
+    }
+}
+
+async fn a_panic_in_a_timer_or_a_hook_is_a_crash_too(stage: &Stage) {
+    let log = Log::default();
+    let seen = log.clone();
+    let group = stage.group().agent(move || Everywhere(seen.clone())).start().await.unwrap();
+    let mut events = group.events().listen();
+    let mut crashes = Vec::new();
+    while crashes.len() < 2 {
+        if let Some(Event::Crashed { handler, .. }) = events.next().await {
+            crashes.push(handler.to_string());
+        }
+    }
+    assert_eq!(crashes, ["tick", "up"]);
+    until(SOON, "the third instance", async || log.count("start") == 3).await;
+    group.stop().await;
+}
+
+struct Treacherous;
+
+impl<'de> serde::Deserialize<'de> for Treacherous {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        panic!("in Deserialize");
+    }
+}
+
+struct Decodes;
+
+impl Agent for Decodes {
+    fn declare(agent: &mut AgentBuilder<Self>) {
+        agent.consumer::<Job, _, _, _, _>("job", async |_: &Self, _: Treacherous, ()| {});
+    }
+}
+
+async fn a_synchronous_panic_while_decoding_is_a_crash_too(stage: &Stage) {
+    let group = stage.group().agent(|| Decodes).start().await.unwrap();
+    group.broker().send::<Job>(&Job { n: 1 }).await.unwrap();
+    until(SOON, "the crash", async || group.events().count(EventKind::Crashed) >= 1).await;
+    assert_eq!(group.events().count(EventKind::Retried), 1, "it counts as a failed attempt");
     group.stop().await;
 }

@@ -1,7 +1,9 @@
 //! Agents as a whole, on the adapters in memory with a paused clock.
 
 mod calls;
+mod checks;
 mod common;
+mod compared;
 mod crashes;
 mod queues;
 mod signals;

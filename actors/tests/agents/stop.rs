@@ -200,7 +200,13 @@ async fn agents_that_do_not_fit_are_refused_with_every_problem(stage: &Stage) {
     let error = stage.group().agent(|| Misfit).start().await.unwrap_err();
     let Error::Misfit { problems, .. } = &error else { panic!("{error}") };
     let text = error.to_string();
-    for expected in ["field n is a String, the declaration says u64", "field extra is not declared", "`a` and `b`", "SentBy", "the answer is a String"] {
+    for expected in [
+        "field n is a String, the declaration says u64",
+        "field extra is not declared",
+        "`a` and `b`",
+        "SentBy",
+        "the answer is a String",
+    ] {
         assert!(text.contains(expected), "{expected:?} is missing in {text}");
     }
     assert_eq!(problems.len(), 4, "{problems:?}");

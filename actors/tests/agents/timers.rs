@@ -127,9 +127,14 @@ struct Daily(Log);
 
 impl Agent for Daily {
     fn declare(agent: &mut AgentBuilder<Self>) {
-        agent.cron_mut("berlin", "30 2 * * *", "Europe/Berlin", async |me: &mut Self, cx: formicary_actors::agent::Cx| {
-            me.0.add(cx.clock().now().format("%d %H:%M").to_string());
-        });
+        agent.cron_mut(
+            "berlin",
+            "30 2 * * *",
+            "Europe/Berlin",
+            async |me: &mut Self, cx: formicary_actors::agent::Cx| {
+                me.0.add(cx.clock().now().format("%d %H:%M").to_string());
+            },
+        );
     }
 }
 

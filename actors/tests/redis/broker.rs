@@ -73,7 +73,8 @@ async fn python_pushes_and_pops_beside_us_and_bodies_are_any_bytes() {
     let popped = server.command(&["BLPOP", "mailer", "1"]).await.unwrap();
     assert_eq!(popped.array()[1].text().unwrap(), "{\"text\":\"ü\"}");
     let (id, tray) = consume(&broker, 16).await;
-    let bodies: [&[u8]; 7] = [b"message", b"", b"\xff\x00\n\r\n{", b"pmessage", b"psubscribe", b"message", b"{\"id\":\"x\"}\n"];
+    let bodies: [&[u8]; 7] =
+        [b"message", b"", b"\xff\x00\n\r\n{", b"pmessage", b"psubscribe", b"message", b"{\"id\":\"x\"}\n"];
     for body in bodies {
         server.command(&[&b"RPUSH"[..], b"mailer", body]).await.unwrap();
     }
@@ -110,6 +111,29 @@ async fn returns_go_to_the_head_in_their_old_order() {
     assert_eq!(list[3..], ["4", "5", "6", "7"]);
     let (_, all) = consume(&broker, 10).await;
     assert_eq!(all.until(7).await.len(), 7);
+}
+
+#[actix::test]
+async fn nothing_is_taken_after_a_cancel() {
+    if !require_redis("nothing_is_taken_after_a_cancel") {
+        return;
+    }
+    let server = Server::start().await;
+    let broker = broker(&server.url());
+    let (id, tray) = consume(&broker, 4).await;
+    broker.dynamic("mailer", &json!(1)).await.unwrap();
+    let one = tray.until(1).await.remove(0);
+    broker.cancel(id).await;
+    broker.dynamic("mailer", &json!(2)).await.unwrap();
+    // What is out may still be settled.
+    broker.settle(id, vec![settle(one.token, Outcome::Ack)]);
+    let events = &broker.env().events;
+    wait::until(S, "the settlement", async || events.count(EventKind::Consumed) == 1).await;
+    wait::until(2 * S, "the end of its connection", async || {
+        !server.command(&["CLIENT", "LIST"]).await.unwrap().text().unwrap().contains("consumer")
+    })
+    .await;
+    assert_eq!((ask(&server, &["LLEN", "mailer"]).await, tray.all().len()), (1, 1));
 }
 
 #[actix::test]

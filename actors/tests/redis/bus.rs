@@ -40,7 +40,8 @@ async fn signals_reach_every_subscription_in_order_and_tell_their_receivers() {
     two.until(501).await;
     assert_eq!(one.len(), 500);
     here.unsubscribe(second).await;
-    wait::until(S, "the pattern to be given up", async || here.publish("me", &Ping { n: 2 }).await.unwrap() == Some(1)).await;
+    wait::until(S, "the pattern to be given up", async || here.publish("me", &Ping { n: 2 }).await.unwrap() == Some(1))
+        .await;
 }
 
 async fn ping(bus: &Bus, n: u64) -> Option<u64> {
@@ -124,7 +125,19 @@ async fn a_refusal_is_told_in_the_servers_words() {
         return;
     }
     let server = Server::start().await;
-    let user = ["ACL", "SETUSER", "bus", "on", ">secret", "+@all", "~*", "resetchannels", "&PUBSUB:response:*", "&PUBSUB:response_error:*", "&PUBSUB:ping:*"];
+    let user = [
+        "ACL",
+        "SETUSER",
+        "bus",
+        "on",
+        ">secret",
+        "+@all",
+        "~*",
+        "resetchannels",
+        "&PUBSUB:response:*",
+        "&PUBSUB:response_error:*",
+        "&PUBSUB:ping:*",
+    ];
     server.command(&user).await.unwrap();
     let bus = bus(&format!("redis://bus:secret@127.0.0.1:{}", server.port()));
     bus.subscribe("ping", Arc::new(Inbox::default())).await.unwrap();

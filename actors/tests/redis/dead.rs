@@ -62,10 +62,8 @@ async fn what_is_not_ours_to_read_becomes_a_dead_letter() {
     let (_, tray) = consume(&broker, 4).await;
     let got = tray.until(1).await;
     assert_eq!((&*got[0].id, got[0].attempt), ("a\"b", 3));
-    wait::until(S, "the dead letter", async || {
-        broker.dead("mailer", DeadRequest::Peek(9)).await.unwrap().len() == 1
-    })
-    .await;
+    wait::until(S, "the dead letter", async || broker.dead("mailer", DeadRequest::Peek(9)).await.unwrap().len() == 1)
+        .await;
     let letters = broker.dead("mailer", DeadRequest::Peek(9)).await.unwrap();
     assert_eq!((&letters[0].entry.body[..], &letters[0].reason), (&b"rubbish"[..], &DeadReason::Undecodable));
 }

@@ -46,9 +46,7 @@ impl<Q: Queue> Push<Q> {
                 let outgoing = Outgoing { queue: queue.clone(), body: encode(message)?, options };
                 Ok(broker.send_outgoing(outgoing).await?)
             }
-            Way::Book(book) => {
-                book.record(message).map_err(|error| Error::Settings(format!("`{}`: {error}", Q::NAME)))
-            }
+            Way::Book(book) => book.record(message).map_err(|error| Error::Settings(format!("`{}`: {error}", Q::NAME))),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use formicary_protocol::{Bytes, DeadLetter, Entry};
 use tokio::time::Instant;
 
-use crate::contract::{Counts, ConsumerId, Delivered, DeliveryInlet, Outcome, Settlement, Token};
+use crate::contract::{ConsumerId, Counts, Delivered, DeliveryInlet, Outcome, Settlement, Token};
 use crate::{Env, Ids};
 
 /// One queue: the five places of a message, named as on Redis.

@@ -38,14 +38,21 @@ pub(super) async fn consume(link: Rc<Link>, consume: Consume) {
     consume.reply.send(Ok(()));
     intake(&link, &consumer, reader).await;
     consumer.end_intake();
+    clear_up(&link, &consumer).await;
+    link.consumers.borrow_mut().remove(&consume.id);
+}
+
+/// Waits until nothing of a cancelled consumer is left at the server.
+async fn clear_up(link: &Rc<Link>, consumer: &Rc<Consumer>) {
     // What the last take brought without our knowing goes back, whenever the server can be asked again.
     let mut pause = FIRST_PAUSE;
     while consumer.unsure.get() && !link.ended.get() {
-        if let Err(error) = recover(&link, &consumer).await {
-            refused(&link, &consumer, &error);
+        if let Err(error) = recover(link, consumer).await {
+            refused(link, consumer, &error);
             rest(&mut pause).await;
         }
     }
+    consumer.emptied().await;
 }
 
 async fn open(link: &Link, consumer: &Consumer) -> Result<(), Error> {
@@ -70,13 +77,14 @@ async fn open(link: &Link, consumer: &Consumer) -> Result<(), Error> {
     Ok(())
 }
 
-type Wait = Pin<Box<dyn Future<Output = ()>>>;
+/// Says whether the server refused to wait.
+type Wait = Pin<Box<dyn Future<Output = bool>>>;
 
 /// Takes as much as there is credit for; when nothing is there, waits for the list, for the next delay that ends, or for
 /// word of either.
 async fn intake(link: &Rc<Link>, consumer: &Rc<Consumer>, reader: Connection) {
     let mut look = true;
-    let mut pause = FIRST_PAUSE;
+    let (mut pause, mut refusals) = (FIRST_PAUSE, FIRST_PAUSE);
     // Kept over turns of the loop: a blocking read that was begun can't be taken back.
     let mut wait: Option<Wait> = None;
     while !consumer.cancelled.get() {
@@ -94,13 +102,16 @@ async fn intake(link: &Rc<Link>, consumer: &Rc<Consumer>, reader: Connection) {
             continue;
         }
         if !look && wait.is_none() {
-            wait = Some(Box::pin(until_some(link.clone(), consumer.clone(), reader.clone())));
+            wait = Some(Box::pin(until_some(link.clone(), consumer.clone(), reader.clone(), refusals)));
         }
         tokio::select! {
             biased;
             () = consumer.changed.notified() => {}
             () = alarm(due) => {}
-            () = ended(&mut wait) => (look, wait) = (true, None),
+            refused = ended(&mut wait) => {
+                (look, wait) = (true, None);
+                refusals = if refused { (refusals * 2).min(MOST_PAUSE) } else { FIRST_PAUSE };
+            }
         }
     }
 }
@@ -112,21 +123,23 @@ async fn alarm(due: Option<Instant>) {
     }
 }
 
-async fn ended(wait: &mut Option<Wait>) {
+async fn ended(wait: &mut Option<Wait>) -> bool {
     match wait {
         Some(wait) => wait.await,
         None => std::future::pending().await,
     }
 }
 
-/// Returns when there is reason to look: an entry, the end of the block, or a server that refuses to block.
-async fn until_some(link: Rc<Link>, consumer: Rc<Consumer>, reader: Connection) {
+/// Returns when there is reason to look: an entry, the end of the block, or a pause after a refusal (`true`).
+async fn until_some(link: Rc<Link>, consumer: Rc<Consumer>, reader: Connection, pause: Duration) -> bool {
     let block = MOST_BLOCK.min(link.block());
-    if let Err(error @ CommandError::Refused { .. }) = reader.wait_for_entry(&consumer.queue, block).await {
-        // A server that is out of memory does not block, and still lets us take: so we look from time to time.
-        refused(&link, &consumer, &error);
-        sleep(MOST_PAUSE).await;
-    }
+    let Err(error @ CommandError::Refused { .. }) = reader.wait_for_entry(&consumer.queue, block).await else {
+        return false;
+    };
+    // A server that is out of memory does not block, and still lets us take: so we look from time to time.
+    refused(&link, &consumer, &error);
+    sleep(pause).await;
+    true
 }
 
 /// Takes up to `free` messages and delivers them. Returns whether there may be more.

@@ -22,12 +22,8 @@ pub(super) async fn inspect(link: Rc<Link>, inspect: Inspect) {
     let what = format!("the counts of queue `{}`", inspect.queue);
     let answer = link.connection.run(&link.scripts.inspect, &names, &[], left(inspect.deadline)).await;
     inspect.reply.send(answer.map_err(|error| error.during(&what)).and_then(|answer| {
-        let counts: Vec<u64> = answer
-            .list()
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|item| u64::try_from(item.int()?).ok())
-            .collect();
+        let counts: Vec<u64> =
+            answer.list().unwrap_or_default().iter().filter_map(|item| u64::try_from(item.int()?).ok()).collect();
         match counts[..] {
             [waiting, in_flight, delayed, dead] => Ok(Counts::new(waiting, in_flight, delayed, dead)),
             _ => Err(Error::Refused { what, reason: "its answer is not four numbers".to_owned() }),

@@ -30,6 +30,11 @@ pub(super) async fn send(link: Rc<Link>, send: Send) {
     let groups = group(batch);
     // All begun in this one poll, so that they go out in order and in one packet.
     let sent = join_all(groups.iter().map(|group| send_group(&link, group, within))).await;
+    for (group, sent) in groups.iter().zip(&sent) {
+        if sent.is_ok() {
+            group.bodies.iter().for_each(|_| link.context.env.told_queued(&group.queue));
+        }
+    }
     drop(permit);
     reply.send(outcome(sent));
 }
@@ -76,6 +81,8 @@ fn outcome(sent: Vec<Result<(), CommandError>>) -> Result<(), SendError> {
     match first {
         None => Ok(()),
         Some(error) if done == 0 => Err(error.into()),
-        Some(error) => Err(SendError::unknown(format!("{done} of {all} parts of the batch were sent; the first error: {error}"))),
+        Some(error) => {
+            Err(SendError::unknown(format!("{done} of {all} parts of the batch were sent; the first error: {error}")))
+        }
     }
 }

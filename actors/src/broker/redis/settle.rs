@@ -227,7 +227,9 @@ pub(super) fn give_up(link: &Link, consumer: &Consumer) {
         pending.batch.lost.set(pending.batch.lost.get() + 1);
         pending.batch.one_done();
     }
-    if lost > 0 || consumer.unsure.get() {
+    let unsure = consumer.unsure.get();
+    consumer.sure();
+    if lost > 0 || unsure {
         let (queue, place) = (&consumer.queue, String::from_utf8_lossy(&consumer.taken));
         tracing::warn!(%queue, consumer = %consumer.name, lost, %place, "the broker was closed before these settlements \
             could be applied: their messages stay in that key");

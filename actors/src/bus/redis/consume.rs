@@ -19,7 +19,9 @@ use crate::waiter::{Answered, Waiter};
 
 /// Who hears what. One pattern at the server for each signal, however many subscriptions; they hear in order of their ids.
 #[derive(Default)]
-pub(super) struct Subscriptions(RefCell<BTreeMap<(Arc<str>, SubscriptionId), Arc<dyn SignalInlet>>>);
+pub(super) struct Subscriptions(RefCell<Inlets>);
+
+type Inlets = BTreeMap<(Arc<str>, SubscriptionId), Arc<dyn SignalInlet>>;
 
 impl Subscriptions {
     fn insert(&self, signal: Arc<str>, id: SubscriptionId, inlet: Arc<dyn SignalInlet>) {

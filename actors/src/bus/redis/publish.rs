@@ -20,6 +20,9 @@ pub(super) async fn publish(link: Rc<Link>, publish: Publish) {
     let ready = |waited: bool| !(waited && is_signal && reply.is_abandoned());
     let sent = link.connection.publish(&channel, body, left(deadline), ready).await;
     drop(permit);
+    if sent.is_ok() {
+        link.context.env.told_sent(&address);
+    }
     reply.send(sent.map(Some).map_err(Into::into));
 }
 
