@@ -25,6 +25,9 @@ use crate::registry::{AgentId, AgentStatus, Forget, GroupState, Registry, Restar
 use crate::{Env, Load};
 
 /// A running group. It is stopped by [`Group::stop`], which takes it, so that nothing can be spawned after the stop.
+///
+/// A group that is dropped without a stop runs on until its actix system ends.
+#[must_use = "stop the group, or wait for its end: dropped, it runs on"]
 pub struct Group {
     env: Env,
     bus: Bus,

@@ -189,7 +189,7 @@ impl Handler<Expect> for Waiter {
     fn handle(&mut self, expect: Expect, context: &mut Context<Self>) {
         let Expect { id, signal, deadline, mode, permit } = expect;
         self.expected += 1;
-        if self.expected % SWEEP_EVERY == 0 {
+        if self.expected.is_multiple_of(SWEEP_EVERY) {
             self.sweep();
         }
         self.deadlines.insert((deadline, id.clone()));

@@ -122,11 +122,7 @@ mod tests {
     #[test]
     fn the_order_of_handlers_stays() {
         let body = br#"{"Z.z": 1, "A.a": NaN, "M.m": {"x": [1]}}"#;
-        let names: Vec<_> = decode_answers(body)
-            .expect("answers")
-            .into_iter()
-            .map(|(name, _)| name)
-            .collect();
+        let names: Vec<_> = decode_answers(body).expect("answers").into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["Z.z", "A.a", "M.m"]);
     }
 
@@ -140,18 +136,9 @@ mod tests {
 
     #[test]
     fn failures_there_and_back() {
-        let failures = vec![(
-            "A.a".to_owned(),
-            RemoteFailure {
-                kind: "timeout".into(),
-                message: "after 60 s".into(),
-            },
-        )];
+        let failures = vec![("A.a".to_owned(), RemoteFailure { kind: "timeout".into(), message: "after 60 s".into() })];
         let body = encode_failures(&failures).expect("encoded");
-        assert_eq!(
-            &body[..],
-            br#"{"A.a":{"kind":"timeout","message":"after 60 s"}}"#
-        );
+        assert_eq!(&body[..], br#"{"A.a":{"kind":"timeout","message":"after 60 s"}}"#);
         assert_eq!(decode_failures(&body), Ok(failures));
     }
 }

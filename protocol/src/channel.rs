@@ -63,10 +63,7 @@ impl<'a> Channel<'a> {
     /// [`Error::Channel`] for bytes that are not UTF-8, a foreign prefix, an empty signal, sender, responder or
     /// call id, and an answer without a call id.
     pub fn parse(prefix: &Prefix, channel: &'a [u8]) -> Result<Self, Error> {
-        take_apart(prefix.as_str(), channel).map_err(|problem| Error::Channel {
-            channel: excerpt(channel),
-            problem,
-        })
+        take_apart(prefix.as_str(), channel).map_err(|problem| Error::Channel { channel: excerpt(channel), problem })
     }
 }
 
@@ -91,20 +88,10 @@ fn take_apart<'a>(prefix: &str, channel: &'a [u8]) -> Result<Channel<'a>, &'stat
         return Err("has an empty call id");
     }
     match (signal, call) {
-        (ANSWER, Some(call)) => Ok(Channel::Answer {
-            responder: sender,
-            call,
-        }),
-        (ANSWER_ERROR, Some(call)) => Ok(Channel::AnswerError {
-            responder: sender,
-            call,
-        }),
+        (ANSWER, Some(call)) => Ok(Channel::Answer { responder: sender, call }),
+        (ANSWER_ERROR, Some(call)) => Ok(Channel::AnswerError { responder: sender, call }),
         (ANSWER | ANSWER_ERROR, None) => Err("is an answer without a call id"),
-        _ => Ok(Channel::Signal {
-            signal,
-            sender,
-            call,
-        }),
+        _ => Ok(Channel::Signal { signal, sender, call }),
     }
 }
 
@@ -141,10 +128,7 @@ pub fn answer_error_channel(prefix: &Prefix, responder_uid: &str, call_id: &str)
 /// The patterns that a caller takes: answers, and what failed.
 #[must_use]
 pub fn answer_patterns(prefix: &Prefix) -> [String; 2] {
-    [
-        format!("{prefix}:{ANSWER}:*"),
-        format!("{prefix}:{ANSWER_ERROR}:*"),
-    ]
+    [format!("{prefix}:{ANSWER}:*"), format!("{prefix}:{ANSWER_ERROR}:*")]
 }
 
 #[cfg(test)]
@@ -157,31 +141,13 @@ mod tests {
 
     #[test]
     fn takes_careless_channels() {
-        let signal = |sender, call| {
-            Ok(Channel::Signal {
-                signal: "s",
-                sender,
-                call,
-            })
-        };
+        let signal = |sender, call| Ok(Channel::Signal { signal: "s", sender, call });
         assert_eq!(parse("PUBSUB:s:a"), signal("a", None));
         assert_eq!(parse("PUBSUB:s:a:b:c"), signal("a:b:c", None));
         assert_eq!(parse("PUBSUB:s:a#b#c"), signal("a#b", Some("c")));
         assert_eq!(parse("PUBSUB:s::#:"), signal(":", Some(":")));
-        assert_eq!(
-            parse("PUBSUB:response:u#1"),
-            Ok(Channel::Answer {
-                responder: "u",
-                call: "1"
-            })
-        );
-        assert_eq!(
-            parse("PUBSUB:response_error:u#1"),
-            Ok(Channel::AnswerError {
-                responder: "u",
-                call: "1"
-            })
-        );
+        assert_eq!(parse("PUBSUB:response:u#1"), Ok(Channel::Answer { responder: "u", call: "1" }));
+        assert_eq!(parse("PUBSUB:response_error:u#1"), Ok(Channel::AnswerError { responder: "u", call: "1" }));
     }
 
     #[test]
@@ -210,21 +176,14 @@ mod tests {
 
     #[test]
     fn the_error_shows_the_channel_escaped() {
-        let error =
-            Channel::parse(&Prefix::default(), b"PUBSUB:s:\xff\n").expect_err("invalid UTF-8");
-        assert_eq!(
-            error.to_string(),
-            r"the channel PUBSUB:s:\xff\n is not UTF-8"
-        );
+        let error = Channel::parse(&Prefix::default(), b"PUBSUB:s:\xff\n").expect_err("invalid UTF-8");
+        assert_eq!(error.to_string(), r"the channel PUBSUB:s:\xff\n is not UTF-8");
     }
 
     #[test]
     fn patterns() {
         let prefix = Prefix::default();
         assert_eq!(signal_pattern(&prefix, "s"), "PUBSUB:s:*");
-        assert_eq!(
-            answer_patterns(&prefix),
-            ["PUBSUB:response:*", "PUBSUB:response_error:*"]
-        );
+        assert_eq!(answer_patterns(&prefix), ["PUBSUB:response:*", "PUBSUB:response_error:*"]);
     }
 }

@@ -97,32 +97,19 @@ impl QueueDeclaration {
     /// `message` is not declared.
     #[must_use]
     pub fn check(&self, payload: &Value) -> Vec<Mismatch> {
-        self.message
-            .as_ref()
-            .map_or_else(Vec::new, |fields| check(fields, payload))
+        self.message.as_ref().map_or_else(Vec::new, |fields| check(fields, payload))
     }
 }
 
 fn check(arguments: &[Argument], payload: &Value) -> Vec<Mismatch> {
     let Value::Object(object) = payload else {
-        return vec![mismatch(
-            "",
-            format!("expected an object, found {}", found(payload)),
-        )];
+        return vec![mismatch("", format!("expected an object, found {}", found(payload)))];
     };
-    let declared = arguments
-        .iter()
-        .filter_map(|argument| match object.get(&argument.name) {
-            None => Some(mismatch(
-                &argument.name,
-                format!("missing, expected {}", argument.types),
-            )),
-            Some(value) if argument.types.accepts(value) => None,
-            Some(value) => Some(mismatch(
-                &argument.name,
-                format!("expected {}, found {}", argument.types, found(value)),
-            )),
-        });
+    let declared = arguments.iter().filter_map(|argument| match object.get(&argument.name) {
+        None => Some(mismatch(&argument.name, format!("missing, expected {}", argument.types))),
+        Some(value) if argument.types.accepts(value) => None,
+        Some(value) => Some(mismatch(&argument.name, format!("expected {}, found {}", argument.types, found(value)))),
+    });
     let unknown = object
         .keys()
         .filter(|key| !arguments.iter().any(|argument| argument.name == **key))
@@ -131,11 +118,7 @@ fn check(arguments: &[Argument], payload: &Value) -> Vec<Mismatch> {
 }
 
 fn mismatch(path: &str, problem: String) -> Mismatch {
-    let path = path
-        .chars()
-        .take(MAX_QUOTED)
-        .flat_map(char::escape_debug)
-        .collect();
+    let path = path.chars().take(MAX_QUOTED).flat_map(char::escape_debug).collect();
     Mismatch { path, problem }
 }
 
@@ -168,13 +151,7 @@ mod tests {
         let declarations = Declarations::parse(text, "test").expect("declarations");
         let free = declarations.queue("free").expect("declared");
         assert_eq!(free.check(payload), []);
-        declarations
-            .signal("s")
-            .expect("declared")
-            .check(payload)
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        declarations.signal("s").expect("declared").check(payload).iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -196,20 +173,14 @@ mod tests {
                 "b\\n: unknown argument",
             ]
         );
-        assert_eq!(
-            texts(&json!([1, 2])),
-            ["expected an object, found array of 2"]
-        );
+        assert_eq!(texts(&json!([1, 2])), ["expected an object, found array of 2"]);
         let long = texts(&json!({"code": "x".repeat(1000), "text": {}, "id": []}));
         assert!(long.iter().all(|text| text.len() < 120), "{long:?}");
     }
 
     #[test]
     fn a_flood_of_unknown_arguments_is_cut() {
-        let payload: Value = (0..1000)
-            .map(|n| (format!("key{n}"), json!(n)))
-            .collect::<serde_json::Map<_, _>>()
-            .into();
+        let payload: Value = (0..1000).map(|n| (format!("key{n}"), json!(n))).collect::<serde_json::Map<_, _>>().into();
         assert_eq!(texts(&payload).len(), MAX_MISMATCHES);
     }
 
@@ -217,15 +188,9 @@ mod tests {
     fn modes_are_words() {
         for mode in [CheckMode::Off, CheckMode::Warn, CheckMode::Reject] {
             assert_eq!(mode.to_string().parse(), Ok(mode));
-            assert_eq!(
-                serde_json::to_value(mode).expect("json"),
-                json!(mode.to_string())
-            );
+            assert_eq!(serde_json::to_value(mode).expect("json"), json!(mode.to_string()));
         }
         let error = "strict".parse::<CheckMode>().expect_err("no such mode");
-        assert_eq!(
-            error.to_string(),
-            r#""strict" is not a check mode: write one of off, warn, reject"#
-        );
+        assert_eq!(error.to_string(), r#""strict" is not a check mode: write one of off, warn, reject"#);
     }
 }

@@ -91,11 +91,7 @@ impl DeadLetter {
     /// The header line and the message below it.
     #[must_use]
     pub fn encode(&self) -> Bytes {
-        let header = DeadHeader {
-            entry: Header::of(&self.entry),
-            reason: self.reason.clone(),
-            died: self.died_at_ms,
-        };
+        let header = DeadHeader { entry: Header::of(&self.entry), reason: self.reason.clone(), died: self.died_at_ms };
         write(&header, &self.entry.body)
     }
 
@@ -106,11 +102,7 @@ impl DeadLetter {
     /// [`Error::Decode`] when there is no header line, or it is not an object with an `id` and a `reason`.
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         let (header, body) = read::<DeadHeader>("dead letter", bytes)?;
-        Ok(Self {
-            entry: header.entry.into_entry(body),
-            reason: header.reason,
-            died_at_ms: header.died,
-        })
+        Ok(Self { entry: header.entry.into_entry(body), reason: header.reason, died_at_ms: header.died })
     }
 }
 
@@ -120,16 +112,9 @@ mod tests {
 
     #[test]
     fn there_and_back() {
-        let reasons = DeadReason::KNOWN
-            .into_iter()
-            .map(|(_, reason)| reason)
-            .chain([DeadReason::Other("moon".into())]);
+        let reasons = DeadReason::KNOWN.into_iter().map(|(_, reason)| reason).chain([DeadReason::Other("moon".into())]);
         for reason in reasons {
-            let letter = DeadLetter {
-                entry: Entry::new("a", 5, Bytes::from_static(b"{}")),
-                reason,
-                died_at_ms: 7,
-            };
+            let letter = DeadLetter { entry: Entry::new("a", 5, Bytes::from_static(b"{}")), reason, died_at_ms: 7 };
             assert_eq!(DeadLetter::decode(&letter.encode()), Ok(letter));
         }
     }

@@ -36,12 +36,10 @@ pub struct Decoded<T> {
 ///
 /// [`Error::Encode`] when JSON cannot hold the value, such as a map whose keys are not strings.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, Error> {
-    serde_json::to_vec(value)
-        .map(Bytes::from)
-        .map_err(|error| Error::Encode {
-            subject: short_type_name::<T>(),
-            problem: shorten(&error.to_string(), MAX_QUOTED),
-        })
+    serde_json::to_vec(value).map(Bytes::from).map_err(|error| Error::Encode {
+        subject: short_type_name::<T>(),
+        problem: shorten(&error.to_string(), MAX_QUOTED),
+    })
 }
 
 /// Encodes the payload of a signal, which is always an object: `struct Started;` becomes `{}`.
@@ -134,15 +132,10 @@ pub fn excerpt(bytes: &[u8]) -> String {
 }
 
 fn first_byte(body: &[u8]) -> Option<u8> {
-    body.iter()
-        .copied()
-        .find(|byte| !byte.is_ascii_whitespace())
+    body.iter().copied().find(|byte| !byte.is_ascii_whitespace())
 }
 
-fn read<T: DeserializeOwned>(
-    body: &[u8],
-    mode: CheckMode,
-) -> Result<(T, Unknown), serde_json::Error> {
+fn read<T: DeserializeOwned>(body: &[u8], mode: CheckMode) -> Result<(T, Unknown), serde_json::Error> {
     let mut unknown = Unknown::default();
     if mode == CheckMode::Off {
         return Ok((serde_json::from_slice(body)?, unknown));
@@ -160,9 +153,7 @@ fn place(path: &serde_ignored::Path<'_>) -> String {
         Path::Root => return String::new(),
         Path::Seq { parent, index } => (parent, index.to_string()),
         Path::Map { parent, key } => (parent, key.clone()),
-        Path::Some { parent }
-        | Path::NewtypeStruct { parent }
-        | Path::NewtypeVariant { parent } => {
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => {
             return place(parent);
         }
     };
@@ -173,12 +164,10 @@ fn place(path: &serde_ignored::Path<'_>) -> String {
 }
 
 fn decode_unit<T: DeserializeOwned>(body: &[u8], mode: CheckMode) -> Result<Decoded<T>, Error> {
-    let arguments = decode::<BTreeMap<String, IgnoredAny>>(body, CheckMode::Off).map_err(
-        |error| match error {
-            Error::Decode { problem, .. } => failed::<T>(problem),
-            other => other,
-        },
-    )?;
+    let arguments = decode::<BTreeMap<String, IgnoredAny>>(body, CheckMode::Off).map_err(|error| match error {
+        Error::Decode { problem, .. } => failed::<T>(problem),
+        other => other,
+    })?;
     let mut unknown = Unknown::default();
     if mode != CheckMode::Off {
         arguments.value.keys().for_each(|name| unknown.note(name));
@@ -189,24 +178,12 @@ fn decode_unit<T: DeserializeOwned>(body: &[u8], mode: CheckMode) -> Result<Deco
     }
 }
 
-fn finish<T>(
-    value: T,
-    unknown: Unknown,
-    repaired: bool,
-    mode: CheckMode,
-) -> Result<Decoded<T>, Error> {
+fn finish<T>(value: T, unknown: Unknown, repaired: bool, mode: CheckMode) -> Result<Decoded<T>, Error> {
     let unknown = unknown.into_list();
     if mode == CheckMode::Reject && !unknown.is_empty() {
-        return Err(Error::UnknownArguments {
-            subject: short_type_name::<T>(),
-            arguments: unknown,
-        });
+        return Err(Error::UnknownArguments { subject: short_type_name::<T>(), arguments: unknown });
     }
-    Ok(Decoded {
-        value,
-        repaired,
-        unknown,
-    })
+    Ok(Decoded { value, repaired, unknown })
 }
 
 /// Reads once more, slower, to learn the path of what failed.
@@ -218,18 +195,12 @@ fn reason<T: DeserializeOwned>(body: &[u8]) -> String {
             let path = error.path().to_string().escape_debug().to_string();
             format!("{}: {}", shorten(&path, MAX_PATH), error.inner())
         }
-        Ok(_) => reader
-            .end()
-            .err()
-            .map_or_else(|| "unreadable".to_owned(), |error| error.to_string()),
+        Ok(_) => reader.end().err().map_or_else(|| "unreadable".to_owned(), |error| error.to_string()),
     }
 }
 
 fn failed<T>(problem: String) -> Error {
-    Error::Decode {
-        subject: short_type_name::<T>(),
-        problem: shorten(&problem, MAX_QUOTED),
-    }
+    Error::Decode { subject: short_type_name::<T>(), problem: shorten(&problem, MAX_QUOTED) }
 }
 
 #[derive(Default)]
@@ -241,8 +212,7 @@ struct Unknown {
 impl Unknown {
     fn note(&mut self, path: &str) {
         if self.paths.len() < MAX_UNKNOWN {
-            self.paths
-                .push(shorten(&path.escape_debug().to_string(), MAX_QUOTED));
+            self.paths.push(shorten(&path.escape_debug().to_string(), MAX_QUOTED));
         } else {
             self.more += 1;
         }

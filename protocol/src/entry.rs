@@ -55,12 +55,7 @@ impl Failure {
     /// A failure, its error text cut to [`MAX_ERROR`] bytes at a character boundary.
     #[must_use]
     pub fn new(at_ms: u64, agent: &str, handler: &str, error: &str) -> Self {
-        Self {
-            at_ms,
-            agent: agent.to_owned(),
-            handler: handler.to_owned(),
-            error: cut(error, MAX_ERROR).to_owned(),
-        }
+        Self { at_ms, agent: agent.to_owned(), handler: handler.to_owned(), error: cut(error, MAX_ERROR).to_owned() }
     }
 }
 
@@ -68,13 +63,7 @@ impl Entry {
     /// A message that is taken for the first time.
     #[must_use]
     pub fn new(id: &str, first_seen_ms: u64, body: Bytes) -> Self {
-        Self {
-            id: id.to_owned(),
-            attempt: 1,
-            first_seen_ms,
-            history: Vec::new(),
-            body,
-        }
+        Self { id: id.to_owned(), attempt: 1, first_seen_ms, history: Vec::new(), body }
     }
 
     /// Notes a failed attempt; the oldest goes when there are more than [`MAX_HISTORY`].
@@ -119,23 +108,12 @@ impl Header {
     pub(crate) fn of(entry: &Entry) -> Self {
         let mut history = entry.history.clone();
         bound(&mut history);
-        Self {
-            id: entry.id.clone(),
-            attempt: entry.attempt,
-            first: entry.first_seen_ms,
-            history,
-        }
+        Self { id: entry.id.clone(), attempt: entry.attempt, first: entry.first_seen_ms, history }
     }
 
     pub(crate) fn into_entry(mut self, body: Bytes) -> Entry {
         bound(&mut self.history);
-        Entry {
-            id: self.id,
-            attempt: self.attempt.max(1),
-            first_seen_ms: self.first,
-            history: self.history,
-            body,
-        }
+        Entry { id: self.id, attempt: self.attempt.max(1), first_seen_ms: self.first, history: self.history, body }
     }
 }
 
@@ -158,27 +136,15 @@ pub(crate) fn write<H: Serialize>(header: &H, body: &[u8]) -> Bytes {
     bytes.freeze()
 }
 
-pub(crate) fn read<H: for<'de> Deserialize<'de>>(
-    what: &str,
-    bytes: &[u8],
-) -> Result<(H, Bytes), Error> {
-    let refuse = |problem: String| Error::Decode {
-        subject: what.to_owned(),
-        problem: shorten(&problem, MAX_QUOTED),
-    };
+pub(crate) fn read<H: for<'de> Deserialize<'de>>(what: &str, bytes: &[u8]) -> Result<(H, Bytes), Error> {
+    let refuse = |problem: String| Error::Decode { subject: what.to_owned(), problem: shorten(&problem, MAX_QUOTED) };
     let end = bytes
         .iter()
         .position(|byte| *byte == b'\n')
-        .ok_or_else(|| {
-            refuse("it has no header line: something else writes to this key".to_owned())
-        })?;
+        .ok_or_else(|| refuse("it has no header line: something else writes to this key".to_owned()))?;
     let (line, body) = bytes.split_at(end);
-    let header =
-        serde_json::from_slice(line).map_err(|error| refuse(format!("header: {error}")))?;
-    Ok((
-        header,
-        Bytes::copy_from_slice(body.get(1..).unwrap_or_default()),
-    ))
+    let header = serde_json::from_slice(line).map_err(|error| refuse(format!("header: {error}")))?;
+    Ok((header, Bytes::copy_from_slice(body.get(1..).unwrap_or_default())))
 }
 
 #[cfg(test)]
@@ -188,20 +154,9 @@ mod tests {
     #[test]
     fn reads_the_header_that_a_script_writes() {
         let entry =
-            Entry::decode(b"{\"id\":\"a1\",\"attempt\":1,\"first\":1735689600000}\n{\"x\": 1}\n\n")
-                .expect("an entry");
-        assert_eq!(
-            entry,
-            Entry::new(
-                "a1",
-                1_735_689_600_000,
-                Bytes::from_static(b"{\"x\": 1}\n\n")
-            )
-        );
-        assert_eq!(
-            &entry.encode()[..],
-            b"{\"id\":\"a1\",\"attempt\":1,\"first\":1735689600000}\n{\"x\": 1}\n\n"
-        );
+            Entry::decode(b"{\"id\":\"a1\",\"attempt\":1,\"first\":1735689600000}\n{\"x\": 1}\n\n").expect("an entry");
+        assert_eq!(entry, Entry::new("a1", 1_735_689_600_000, Bytes::from_static(b"{\"x\": 1}\n\n")));
+        assert_eq!(&entry.encode()[..], b"{\"id\":\"a1\",\"attempt\":1,\"first\":1735689600000}\n{\"x\": 1}\n\n");
     }
 
     #[test]
@@ -212,15 +167,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_an_entry() {
-        for bytes in [
-            &b""[..],
-            b"{}",
-            b"{}\n",
-            b"[1]\n",
-            b"{\"id\":1}\n",
-            b"{\"id\":\"a\"}",
-            b"\xff\n{}",
-        ] {
+        for bytes in [&b""[..], b"{}", b"{}\n", b"[1]\n", b"{\"id\":1}\n", b"{\"id\":\"a\"}", b"\xff\n{}"] {
             assert!(Entry::decode(bytes).is_err(), "{bytes:?} was taken");
         }
     }
@@ -233,12 +180,7 @@ mod tests {
         }
         assert_eq!(entry.history.len(), MAX_HISTORY);
         assert_eq!(entry.history[0].at_ms, 5);
-        assert!(
-            entry
-                .history
-                .iter()
-                .all(|failure| failure.error == "é".repeat(250))
-        );
+        assert!(entry.history.iter().all(|failure| failure.error == "é".repeat(250)));
         assert_eq!(Entry::decode(&entry.encode()), Ok(entry));
     }
 

@@ -28,10 +28,7 @@ impl Field {
     /// ```
     #[must_use]
     pub fn of<T: FieldType>(name: &'static str) -> Self {
-        Self {
-            name,
-            kind: T::kind(),
-        }
+        Self { name, kind: T::kind() }
     }
 }
 
@@ -72,10 +69,7 @@ impl fmt::Display for FieldKind {
             Self::Any => f.write_str("arbitrary value"),
             Self::Bool => f.write_str("bool"),
             Self::Integer { signed: true, bits } => write!(f, "i{bits}"),
-            Self::Integer {
-                signed: false,
-                bits,
-            } => write!(f, "u{bits}"),
+            Self::Integer { signed: false, bits } => write!(f, "u{bits}"),
             Self::Float => f.write_str("f64"),
             Self::Number => f.write_str("Number"),
             Self::String => f.write_str("String"),

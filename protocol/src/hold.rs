@@ -1,9 +1,6 @@
 //! Rust types held against the declarations.
 
-use crate::{
-    Argument, Error, Field, FieldKind, Queue, QueueDeclaration, Signal, SignalDeclaration,
-    TypeName, Types,
-};
+use crate::{Argument, Error, Field, FieldKind, Queue, QueueDeclaration, Signal, SignalDeclaration, TypeName, Types};
 
 impl SignalDeclaration {
     /// Holds the fields of a struct against the arguments.
@@ -51,11 +48,7 @@ impl QueueDeclaration {
     /// [`Error::Held`] with every field that does not fit: of another type, not declared, or missing.
     pub fn hold(&self, fields: &[Field]) -> Result<(), Error> {
         let declared = self.message.as_deref();
-        conclude(
-            "queue",
-            &self.name,
-            declared.map_or_else(Vec::new, |declared| compare(declared, fields)),
-        )
+        conclude("queue", &self.name, declared.map_or_else(Vec::new, |declared| compare(declared, fields)))
     }
 
     /// Holds a Rust type against this declaration; one that takes any value always fits.
@@ -72,29 +65,19 @@ fn conclude(what: &str, name: &str, problems: Vec<String>) -> Result<(), Error> 
     if problems.is_empty() {
         return Ok(());
     }
-    Err(Error::Held {
-        name: format!("{what} {name:?}"),
-        problems,
-    })
+    Err(Error::Held { name: format!("{what} {name:?}"), problems })
 }
 
 fn compare(arguments: &[Argument], fields: &[Field]) -> Vec<String> {
     let declared = |name: &str| arguments.iter().find(|argument| argument.name == name);
-    let wrong = fields
-        .iter()
-        .filter_map(|field| match declared(field.name) {
-            None => Some(format!("field {} is not declared", field.name)),
-            Some(argument) => misfit(field, &argument.types),
-        });
+    let wrong = fields.iter().filter_map(|field| match declared(field.name) {
+        None => Some(format!("field {} is not declared", field.name)),
+        Some(argument) => misfit(field, &argument.types),
+    });
     let missing = arguments
         .iter()
         .filter(|argument| !fields.iter().any(|field| field.name == argument.name))
-        .map(|argument| {
-            format!(
-                "field {} is missing, the declaration says {}",
-                argument.name, argument.types
-            )
-        });
+        .map(|argument| format!("field {} is missing, the declaration says {}", argument.name, argument.types));
     wrong.chain(missing).collect()
 }
 
@@ -103,13 +86,7 @@ fn misfit(field: &Field, types: &Types) -> Option<String> {
         return None;
     };
     let (inner, optional) = without_option(&field.kind);
-    let says = || {
-        format!(
-            "field {} is {}, the declaration says {types}",
-            field.name,
-            named(&field.kind)
-        )
-    };
+    let says = || format!("field {} is {}, the declaration says {types}", field.name, named(&field.kind));
     let covered = |name: &TypeName| covers(inner, *name) || (optional && *name == TypeName::Null);
     if optional && !types.nullable() {
         return Some(format!("{}: take the Option away", says()));
@@ -123,11 +100,7 @@ fn misfit(field: &Field, types: &Types) -> Option<String> {
 
 fn named(kind: &FieldKind) -> String {
     let name = kind.to_string();
-    let article = if name.starts_with(['a', 'i', 'O']) {
-        "an"
-    } else {
-        "a"
-    };
+    let article = if name.starts_with(['a', 'i', 'O']) { "an" } else { "a" };
     format!("{article} {name}")
 }
 
@@ -143,9 +116,7 @@ fn covers(kind: &FieldKind, name: TypeName) -> bool {
     match kind {
         FieldKind::Any => true,
         FieldKind::Bool => name == TypeName::Boolean,
-        FieldKind::Integer { signed, bits } => {
-            name == TypeName::Number || name.integer() == Some((*signed, *bits))
-        }
+        FieldKind::Integer { signed, bits } => name == TypeName::Number || name.integer() == Some((*signed, *bits)),
         FieldKind::Float => matches!(name, TypeName::Number | TypeName::F32 | TypeName::F64),
         FieldKind::Number => name.plain() == TypeName::Number,
         FieldKind::String => name == TypeName::String,

@@ -51,15 +51,11 @@ mod text;
 
 pub use answer::{RemoteFailure, decode_answers, decode_failures, encode_answers, encode_failures};
 pub use bytes::Bytes;
-pub use channel::{
-    Channel, answer_channel, answer_error_channel, answer_patterns, signal_channel, signal_pattern,
-};
+pub use channel::{Channel, answer_channel, answer_error_channel, answer_patterns, signal_channel, signal_pattern};
 pub use check::{CheckMode, Mismatch};
 pub use cron::Cron;
 pub use dead::{DeadLetter, DeadReason};
-pub use declarations::{
-    Argument, Declarations, QueueDeclaration, SignalDeclaration, TypeName, Types,
-};
+pub use declarations::{Argument, Declarations, QueueDeclaration, SignalDeclaration, TypeName, Types};
 pub use encoding::{Decoded, decode, encode, encode_signal, excerpt};
 pub use entry::{Entry, Failure};
 pub use error::Error;

@@ -12,9 +12,7 @@ const RESERVED_ENDS: [&str; 3] = [":delayed", ":dead", ":meta"];
 
 /// What a prefix or a signal's name may not hold, since both stand in patterns.
 pub(crate) fn forbidden_in_channel(name: &str) -> Option<String> {
-    forbidden(name, |c| {
-        c == ':' || c == '#' || c.is_control() || GLOB.contains(&c)
-    })
+    forbidden(name, |c| c == ':' || c == '#' || c.is_control() || GLOB.contains(&c))
 }
 
 fn forbidden(name: &str, refused: impl Fn(char) -> bool) -> Option<String> {
@@ -22,19 +20,13 @@ fn forbidden(name: &str, refused: impl Fn(char) -> bool) -> Option<String> {
         return Some("is empty: give it at least one character".to_owned());
     }
     let found = name.chars().find(|c| refused(*c))?;
-    Some(format!(
-        "holds {found:?}, which a channel name cannot carry: leave it out"
-    ))
+    Some(format!("holds {found:?}, which a channel name cannot carry: leave it out"))
 }
 
 fn refuse(what: &'static str, name: &str, problem: Option<String>) -> Result<(), Error> {
     match problem {
         None => Ok(()),
-        Some(problem) => Err(Error::Name {
-            what,
-            name: shorten(name, MAX_QUOTED),
-            problem,
-        }),
+        Some(problem) => Err(Error::Name { what, name: shorten(name, MAX_QUOTED), problem }),
     }
 }
 
@@ -45,11 +37,7 @@ fn refuse(what: &'static str, name: &str, problem: Option<String>) -> Result<(),
 /// [`Error::Name`] when the sender is empty or holds `:`, `#` or a control character. The first two end a
 /// Python listener for good.
 pub fn check_sender(sender: &str) -> Result<(), Error> {
-    refuse(
-        "sender",
-        sender,
-        forbidden(sender, |c| c == ':' || c == '#' || c.is_control()),
-    )
+    refuse("sender", sender, forbidden(sender, |c| c == ':' || c == '#' || c.is_control()))
 }
 
 /// Checks the name of a signal.
@@ -60,15 +48,9 @@ pub fn check_sender(sender: &str) -> Result<(), Error> {
 /// `response_error`, on which answers travel.
 pub fn check_signal_name(name: &str) -> Result<(), Error> {
     let reserved = || {
-        RESERVED_SIGNALS
-            .contains(&name)
-            .then(|| "is reserved for the answers to calls: choose another name".to_owned())
+        RESERVED_SIGNALS.contains(&name).then(|| "is reserved for the answers to calls: choose another name".to_owned())
     };
-    refuse(
-        "signal name",
-        name,
-        forbidden_in_channel(name).or_else(reserved),
-    )
+    refuse("signal name", name, forbidden_in_channel(name).or_else(reserved))
 }
 
 /// Checks the name of a queue.
@@ -81,10 +63,7 @@ pub fn check_queue_name(name: &str) -> Result<(), Error> {
     let problem = if name.is_empty() {
         Some("is empty: give it at least one character".to_owned())
     } else if name.len() > MAX_QUEUE_NAME {
-        Some(format!(
-            "has {} bytes: at most {MAX_QUEUE_NAME} are allowed",
-            name.len()
-        ))
+        Some(format!("has {} bytes: at most {MAX_QUEUE_NAME} are allowed", name.len()))
     } else if let Some(control) = name.chars().find(|c| c.is_control()) {
         Some(format!("holds {control:?}: leave it out"))
     } else if name.contains(":taken:") || RESERVED_ENDS.iter().any(|end| name.ends_with(end)) {
@@ -111,19 +90,7 @@ mod tests {
 
     #[test]
     fn signal_names() {
-        for bad in [
-            "",
-            "a:b",
-            "a#b",
-            "a*",
-            "a?b",
-            "[a",
-            "a]",
-            "a\\",
-            "response",
-            "response_error",
-            "a\tb",
-        ] {
+        for bad in ["", "a:b", "a#b", "a*", "a?b", "[a", "a]", "a\\", "response", "response_error", "a\tb"] {
             assert!(check_signal_name(bad).is_err(), "{bad:?} was taken");
         }
         for good in ["user_created", "responses", "Response", "a-b.c"] {
@@ -134,15 +101,7 @@ mod tests {
     #[test]
     fn queue_names() {
         let long = "q".repeat(MAX_QUEUE_NAME + 1);
-        for bad in [
-            "",
-            "a\n",
-            "mailer:dead",
-            "mailer:delayed",
-            "mailer:meta",
-            "mailer:taken:1",
-            long.as_str(),
-        ] {
+        for bad in ["", "a\n", "mailer:dead", "mailer:delayed", "mailer:meta", "mailer:taken:1", long.as_str()] {
             assert!(check_queue_name(bad).is_err(), "{bad:?} was taken");
         }
         for good in ["mailer", "a:b", "{tag}mailer", "dead", "a*"] {

@@ -47,15 +47,13 @@ impl Number {
     /// The number as an unsigned integer, if it is one of 64 bits. `3.0` is three.
     #[must_use]
     pub fn as_u64(&self) -> Option<u64> {
-        self.integer()
-            .and_then(|integer| u64::try_from(integer).ok())
+        self.integer().and_then(|integer| u64::try_from(integer).ok())
     }
 
     /// The number as a signed integer, if it is one of 64 bits. `-3.0` is minus three.
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
-        self.integer()
-            .and_then(|integer| i64::try_from(integer).ok())
+        self.integer().and_then(|integer| i64::try_from(integer).ok())
     }
 
     /// The nearest float.
@@ -72,9 +70,7 @@ impl Number {
         match self.0 {
             Repr::Unsigned(value) => Some(value.into()),
             Repr::Signed(value) => Some(value.into()),
-            Repr::Float(value) if value.fract() == 0.0 && (LOWEST..ABOVE_U64).contains(&value) => {
-                Some(value as i128)
-            }
+            Repr::Float(value) if value.fract() == 0.0 && (LOWEST..ABOVE_U64).contains(&value) => Some(value as i128),
             Repr::Float(_) => None,
         }
     }
@@ -201,7 +197,6 @@ impl Visitor<'_> for NumberVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Number, E> {
-        Number::from_f64(value)
-            .ok_or_else(|| E::invalid_value(de::Unexpected::Float(value), &"a finite number"))
+        Number::from_f64(value).ok_or_else(|| E::invalid_value(de::Unexpected::Float(value), &"a finite number"))
     }
 }

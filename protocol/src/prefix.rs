@@ -28,14 +28,13 @@ impl Prefix {
     /// # Errors
     ///
     /// [`Error::Prefix`] when it is empty or holds `:`, `#`, a glob character (`*`, `?`, `[`, `]`, `\`) or a
-    /// control character.
+    /// control character, or begins with `__key`.
     pub fn new(prefix: &str) -> Result<Self, Error> {
-        match forbidden_in_channel(prefix) {
+        // A Redis client takes channels that begin so for notifications of the keyspace.
+        let problem = prefix.starts_with("__key").then(|| "begins with __key, as Redis's own channels do".to_owned());
+        match forbidden_in_channel(prefix).or(problem) {
             None => Ok(Self(prefix.into())),
-            Some(problem) => Err(Error::Prefix {
-                prefix: shorten(prefix, MAX_QUOTED),
-                problem,
-            }),
+            Some(problem) => Err(Error::Prefix { prefix: shorten(prefix, MAX_QUOTED), problem }),
         }
     }
 
@@ -78,25 +77,17 @@ mod tests {
 
     #[test]
     fn refuses_what_a_pattern_would_misread() {
-        for bad in [
-            "", "a:b", "a#b", "a*", "a?", "[a", "a]", "a\\b", "a\n", "\u{7f}",
-        ] {
+        for bad in ["", "a:b", "a#b", "a*", "a?", "[a", "a]", "a\\b", "a\n", "\u{7f}"] {
             assert!(Prefix::new(bad).is_err(), "{bad:?} was taken");
         }
         for good in ["PUBSUB", "my app", "приложение", "a.b-c_d"] {
-            assert_eq!(
-                Prefix::new(good).map(|p| p.to_string()).as_deref(),
-                Ok(good)
-            );
+            assert_eq!(Prefix::new(good).map(|p| p.to_string()).as_deref(), Ok(good));
         }
     }
 
     #[test]
     fn the_error_names_the_character() {
         let error = Prefix::new("a*").expect_err("a glob character");
-        assert_eq!(
-            error.to_string(),
-            r#"the prefix "a*" holds '*', which a channel name cannot carry: leave it out"#
-        );
+        assert_eq!(error.to_string(), r#"the prefix "a*" holds '*', which a channel name cannot carry: leave it out"#);
     }
 }

@@ -68,18 +68,9 @@ mod tests {
 
     #[test]
     fn known_types_say_their_kind_and_others_are_any() {
-        assert_eq!(
-            crate::__field_kind!(u64),
-            FieldKind::Integer {
-                signed: false,
-                bits: 64
-            }
-        );
+        assert_eq!(crate::__field_kind!(u64), FieldKind::Integer { signed: false, bits: 64 });
         assert_eq!(crate::__field_kind!(String), FieldKind::String);
-        assert_eq!(
-            crate::__field_kind!(Option<bool>),
-            FieldKind::Optional(Box::new(FieldKind::Bool))
-        );
+        assert_eq!(crate::__field_kind!(Option<bool>), FieldKind::Optional(Box::new(FieldKind::Bool)));
         assert_eq!(crate::__field_kind!(Vec<Own>), FieldKind::Array);
         assert_eq!(crate::__field_kind!(Own), FieldKind::Any);
         assert_eq!(crate::__field_kind!(Option<Own>), FieldKind::Any);

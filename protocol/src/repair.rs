@@ -45,11 +45,8 @@ fn end_of_string(body: &[u8], start: usize) -> usize {
 fn bare(body: &[u8], at: usize) -> Option<usize> {
     let rest = &body[at..];
     let word = BARE.into_iter().find(|word| rest.starts_with(word))?;
-    let joined = |byte: Option<&u8>| {
-        byte.is_some_and(|b| b.is_ascii_alphanumeric() || b"_.-+\"".contains(b))
-    };
-    let alone = !joined(at.checked_sub(1).and_then(|before| body.get(before)))
-        && !joined(rest.get(word.len()));
+    let joined = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_alphanumeric() || b"_.-+\"".contains(b));
+    let alone = !joined(at.checked_sub(1).and_then(|before| body.get(before))) && !joined(rest.get(word.len()));
     alone.then_some(word.len())
 }
 
@@ -66,14 +63,8 @@ mod tests {
         let cases = [
             ("NaN", "null"),
             ("[NaN,Infinity,-Infinity]", "[null,null,null]"),
-            (
-                r#"{"a": NaN, "b": [ -Infinity ]}"#,
-                r#"{"a": null, "b": [ null ]}"#,
-            ),
-            (
-                r#"{"NaN": NaN, "x": "Infinity \" NaN"}"#,
-                r#"{"NaN": null, "x": "Infinity \" NaN"}"#,
-            ),
+            (r#"{"a": NaN, "b": [ -Infinity ]}"#, r#"{"a": null, "b": [ null ]}"#),
+            (r#"{"NaN": NaN, "x": "Infinity \" NaN"}"#, r#"{"NaN": null, "x": "Infinity \" NaN"}"#),
             (r#"["\\", NaN]"#, r#"["\\", null]"#),
         ];
         for (body, expected) in cases {

@@ -52,9 +52,6 @@ mod tests {
 
     #[test]
     fn type_names_lose_their_paths() {
-        assert_eq!(
-            short_type_name::<Option<std::collections::BTreeMap<String, u8>>>(),
-            "Option<BTreeMap<String, u8>>"
-        );
+        assert_eq!(short_type_name::<Option<std::collections::BTreeMap<String, u8>>>(), "Option<BTreeMap<String, u8>>");
     }
 }

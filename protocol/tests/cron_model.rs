@@ -8,9 +8,8 @@ use proptest::prelude::*;
 /// Whether a field of numbers, ranges and steps (no names) holds a value. Written apart from the parser under test.
 fn holds(field: &str, value: u32, lowest: u32) -> bool {
     field.split(',').any(|part| {
-        let (range, step) = part.split_once('/').map_or((part, 1), |(range, step)| {
-            (range, step.parse().expect("step"))
-        });
+        let (range, step) =
+            part.split_once('/').map_or((part, 1), |(range, step)| (range, step.parse().expect("step")));
         let (first, last) = match range.split_once('-') {
             Some((first, last)) => (first.parse().expect("first"), last.parse().expect("last")),
             None if range == "*" => (lowest, u32::MAX),
@@ -32,10 +31,7 @@ fn on_calendar(fields: &[String; 5], wall: chrono::NaiveDateTime) -> bool {
     } else {
         day_holds || weekday_holds
     };
-    holds(minute, wall.minute(), 0)
-        && holds(hour, wall.hour(), 0)
-        && holds(month, wall.month(), 1)
-        && days
+    holds(minute, wall.minute(), 0) && holds(hour, wall.hour(), 0) && holds(month, wall.month(), 1) && days
 }
 
 /// Whether it fires at this instant: by its own wall time, or by one that the clock skipped just before.
@@ -58,11 +54,7 @@ fn field(lowest: u32, highest: u32) -> impl Strategy<Value = String> {
         value.clone().prop_map(|v| v.to_string()),
         (value.clone(), value.clone()).prop_map(|(a, b)| format!("{}-{}", a.min(b), a.max(b))),
         (value.clone(), 1..=7_u32).prop_map(|(a, step)| format!("{a}/{step}")),
-        (value.clone(), value, 1..=7_u32).prop_map(|(a, b, step)| format!(
-            "{}-{}/{step}",
-            a.min(b),
-            a.max(b)
-        )),
+        (value.clone(), value, 1..=7_u32).prop_map(|(a, b, step)| format!("{}-{}/{step}", a.min(b), a.max(b))),
     ];
     prop_oneof![
         2 => Just("*".to_owned()),
@@ -92,12 +84,7 @@ const STARTS: [&str; 8] = [
     "2028-02-28T12:00:00Z",
     "2027-12-31T12:00:00Z",
 ];
-const ZONES: [Tz; 4] = [
-    Tz::UTC,
-    Tz::Europe__Berlin,
-    Tz::America__New_York,
-    Tz::Australia__Lord_Howe,
-];
+const ZONES: [Tz; 4] = [Tz::UTC, Tz::Europe__Berlin, Tz::America__New_York, Tz::Australia__Lord_Howe];
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]

@@ -5,24 +5,15 @@ use formicary_protocol::Cron;
 
 /// `2026-01-01T00:00`, with seconds where they matter.
 fn instant(text: &str) -> DateTime<Utc> {
-    let seconds = if text.len() == "2026-01-01T00:00".len() {
-        ":00Z"
-    } else {
-        "Z"
-    };
+    let seconds = if text.len() == "2026-01-01T00:00".len() { ":00Z" } else { "Z" };
     format!("{text}{seconds}").parse().expect("an instant")
 }
 
 /// Holds each row of a table, `expression | after | the times that follow`; lines with `#` are comments.
 fn hold(zone: &str, table: &str) {
-    let rows = table
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let rows = table.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     for row in rows {
-        let [expression, after, expected] = row.split('|').collect::<Vec<_>>()[..] else {
-            panic!("{row}")
-        };
+        let [expression, after, expected] = row.split('|').collect::<Vec<_>>()[..] else { panic!("{row}") };
         let cron = Cron::parse_in(expression, zone).expect("an expression");
         let mut now = instant(after.trim());
         for time in expected.split_whitespace() {
@@ -201,18 +192,11 @@ fn refusals() {
         ("* * * * FRI-MON", "runs backwards"),
     ];
     for (expression, expected) in cases {
-        let error = Cron::parse_in(expression, "UTC")
-            .expect_err(expression)
-            .to_string();
+        let error = Cron::parse_in(expression, "UTC").expect_err(expression).to_string();
         assert!(error.contains(expected), "{expression}: {error}");
     }
-    let error = Cron::parse_in("* * * * *", "Europe/Brelin")
-        .expect_err("no such zone")
-        .to_string();
-    assert!(
-        error.contains("unknown time zone \"Europe/Brelin\""),
-        "{error}"
-    );
+    let error = Cron::parse_in("* * * * *", "Europe/Brelin").expect_err("no such zone").to_string();
+    assert!(error.contains("unknown time zone \"Europe/Brelin\""), "{error}");
 }
 
 #[test]

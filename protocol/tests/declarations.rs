@@ -21,50 +21,26 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 fn argument(name: &str, names: &[TypeName]) -> Argument {
-    let types = if names.is_empty() {
-        Types::Any
-    } else {
-        Types::one_of(names)
-    };
-    Argument {
-        name: name.to_owned(),
-        types,
-    }
+    let types = if names.is_empty() { Types::Any } else { Types::one_of(names) };
+    Argument { name: name.to_owned(), types }
 }
 
 #[test]
 fn the_project_s_own_document() {
     let own = parse(OWN);
     let names: Vec<_> = own.signals().map(|signal| signal.name.as_str()).collect();
-    assert_eq!(
-        names,
-        [
-            "comment_created",
-            "rpc_comments_count",
-            "started",
-            "user_comment",
-            "user_created"
-        ]
-    );
+    assert_eq!(names, ["comment_created", "rpc_comments_count", "started", "user_comment", "user_created"]);
     let count = own.signal("rpc_comments_count").expect("declared");
     assert_eq!(count.arguments, [argument("user_id", &[TypeName::U64])]);
     assert_eq!(count.answer, Some(TypeName::U64));
     let created = own.signal("comment_created").expect("declared");
-    let expected = [
-        argument("comment_id", &[TypeName::Number, TypeName::Null]),
-        argument("user_id", &[TypeName::Number]),
-    ];
+    let expected =
+        [argument("comment_id", &[TypeName::Number, TypeName::Null]), argument("user_id", &[TypeName::Number])];
     assert_eq!(created.arguments, expected);
     let mailer = own.queue("mailer").expect("declared");
-    let fields = vec![
-        argument("text", &[TypeName::String]),
-        argument("email", &[TypeName::String]),
-    ];
+    let fields = vec![argument("text", &[TypeName::String]), argument("email", &[TypeName::String])];
     assert_eq!(mailer.message, Some(fields));
-    assert_eq!(
-        (mailer.exchange.as_deref(), own.default_prefix()),
-        (None, None)
-    );
+    assert_eq!((mailer.exchange.as_deref(), own.default_prefix()), (None, None));
 }
 
 #[test]
@@ -85,18 +61,9 @@ fn the_document_of_python() {
         }"#,
     );
     assert_eq!(python.default_prefix().map(Prefix::as_str), Some("MYAPP"));
-    let names: Vec<_> = python
-        .signal("typed")
-        .expect("declared")
-        .arguments
-        .iter()
-        .map(|a| a.name.as_str())
-        .collect();
+    let names: Vec<_> = python.signal("typed").expect("declared").arguments.iter().map(|a| a.name.as_str()).collect();
     assert_eq!(names, ["uuid", "code", "flag", "ids"]);
-    assert_eq!(
-        python.queue("audit").expect("declared").topics,
-        ["*.created"]
-    );
+    assert_eq!(python.queue("audit").expect("declared").topics, ["*.created"]);
     assert_eq!(python.queue("plain").expect("declared").exchange, None);
     assert_eq!(parse("{}"), Declarations::default());
 }
@@ -155,31 +122,17 @@ fn every_mistake_is_told_with_its_place() {
 
 #[test]
 fn what_is_no_document() {
-    assert_eq!(
-        problems("[]"),
-        ["expected an object with `signals` and `queues`, found a list"]
-    );
-    assert_eq!(
-        problems("{\"signals\": 1}"),
-        ["signals: expected a list, found a number"]
-    );
-    assert!(
-        problems("{\"signals\": [}")[0].starts_with("not JSON: expected value at line 1 column 14")
-    );
-    let error = Declarations::parse("", "signals.json")
-        .expect_err("empty")
-        .to_string();
-    assert_eq!(
-        error,
-        "signals.json: not JSON: EOF while parsing a value at line 1 column 0"
-    );
+    assert_eq!(problems("[]"), ["expected an object with `signals` and `queues`, found a list"]);
+    assert_eq!(problems("{\"signals\": 1}"), ["signals: expected a list, found a number"]);
+    assert!(problems("{\"signals\": [}")[0].starts_with("not JSON: expected value at line 1 column 14"));
+    let error = Declarations::parse("", "signals.json").expect_err("empty").to_string();
+    assert_eq!(error, "signals.json: not JSON: EOF while parsing a value at line 1 column 0");
 }
 
 #[test]
 fn equal_declarations_merge() {
-    let mut merged = parse(
-        r#"{"signals": [{"name": "s", "providing_args": {"a": "string", "b": ["null", "number"]}}]}"#,
-    );
+    let mut merged =
+        parse(r#"{"signals": [{"name": "s", "providing_args": {"a": "string", "b": ["null", "number"]}}]}"#);
     let other = r#"{
         "default_prefix": "MYAPP",
         "signals": [{"name": "s", "providing_args": {"b": ["number", "null"], "a": "string"}}, {"name": "t", "providing_args": []}],
@@ -220,23 +173,16 @@ fn contradictions_show_both_sides_and_change_nothing() {
 
 #[test]
 fn another_answer_exchange_or_message_is_a_contradiction() {
-    let signal =
-        |answer| format!(r#"{{"signals": [{{"name": "s", "providing_args": [] {answer}}}]}}"#);
+    let signal = |answer| format!(r#"{{"signals": [{{"name": "s", "providing_args": [] {answer}}}]}}"#);
     let queue = |more| format!(r#"{{"queues": [{{"name": "q" {more}}}]}}"#);
     let pairs = [
         (signal(""), signal(r#", "answer": "u64""#)),
         (queue(""), queue(r#", "exchange": "e""#)),
-        (
-            queue(r#", "exchange": "e""#),
-            queue(r#", "exchange": "e", "topics": ["t"]"#),
-        ),
+        (queue(r#", "exchange": "e""#), queue(r#", "exchange": "e", "topics": ["t"]"#)),
         (queue(""), queue(r#", "message": {}"#)),
     ];
     for (left, right) in pairs {
-        assert!(
-            parse(&left).merge(parse(&right)).is_err(),
-            "{left} and {right} merged"
-        );
+        assert!(parse(&left).merge(parse(&right)).is_err(), "{left} and {right} merged");
     }
 }
 
@@ -261,44 +207,27 @@ fn nearly_a_document() -> impl Strategy<Value = String> {
         "\u{7f}",
     ]);
     let leaf = prop_oneof![
-        name.clone()
-            .prop_map(|name| format!("{name:?}").replace("\\u{7f}", "\\u007f")),
+        name.clone().prop_map(|name| format!("{name:?}").replace("\\u{7f}", "\\u007f")),
         Just("1".to_owned()),
         Just("null".to_owned()),
     ];
     let inner = leaf.prop_recursive(5, 40, 6, move |inner| {
-        let key = name
-            .clone()
-            .prop_map(|name| format!("{name:?}").replace("\\u{7f}", "\\u007f"));
+        let key = name.clone().prop_map(|name| format!("{name:?}").replace("\\u{7f}", "\\u007f"));
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..6)
-                .prop_map(|nodes| format!("[{}]", nodes.join(","))),
+            prop::collection::vec(inner.clone(), 0..6).prop_map(|nodes| format!("[{}]", nodes.join(","))),
             prop::collection::vec((key, inner), 0..6).prop_map(|entries| {
-                let entries: Vec<_> = entries
-                    .into_iter()
-                    .map(|(key, node)| format!("{key}:{node}"))
-                    .collect();
+                let entries: Vec<_> = entries.into_iter().map(|(key, node)| format!("{key}:{node}")).collect();
                 format!("{{{}}}", entries.join(","))
             }),
         ]
     });
-    (inner.clone(), inner).prop_map(|(signals, queues)| {
-        format!(r#"{{"signals": [{signals}], "queues": [{queues}]}}"#)
-    })
+    (inner.clone(), inner).prop_map(|(signals, queues)| format!(r#"{{"signals": [{signals}], "queues": [{queues}]}}"#))
 }
 
 fn signal_entry() -> impl Strategy<Value = String> {
-    let types = prop::sample::select(vec![
-        "\"string\"",
-        "\"number\"",
-        "[\"number\", \"null\"]",
-        "\"array\"",
-    ]);
+    let types = prop::sample::select(vec!["\"string\"", "\"number\"", "[\"number\", \"null\"]", "\"array\""]);
     let arguments = prop::collection::btree_map("[a-z]{1,6}", types, 0..5).prop_map(|arguments| {
-        let entries: Vec<_> = arguments
-            .into_iter()
-            .map(|(name, types)| format!("{name:?}: {types}"))
-            .collect();
+        let entries: Vec<_> = arguments.into_iter().map(|(name, types)| format!("{name:?}: {types}")).collect();
         format!("{{{}}}", entries.join(", "))
     });
     let answer = prop::option::of(prop::sample::select(TypeName::ALL.to_vec()));

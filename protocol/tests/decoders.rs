@@ -2,10 +2,9 @@
 
 use bytes::Bytes;
 use formicary_protocol::{
-    Channel, CheckMode, DeadLetter, DeadReason, Decoded, Entry, Failure, Number, Prefix,
-    RemoteFailure, Value, answer_channel, answer_error_channel, check_sender, check_signal_name,
-    decode, decode_answers, decode_failures, encode, encode_answers, encode_failures, excerpt,
-    signal_channel,
+    Channel, CheckMode, DeadLetter, DeadReason, Decoded, Entry, Failure, Number, Prefix, RemoteFailure, Value,
+    answer_channel, answer_error_channel, check_sender, check_signal_name, decode, decode_answers, decode_failures,
+    encode, encode_answers, encode_failures, excerpt, signal_channel,
 };
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -65,8 +64,7 @@ fn json() -> impl Strategy<Value = Value> {
 
 /// Every decoder, on the same bytes; what is told about them stays short.
 fn decode_all(bytes: &[u8]) {
-    let short =
-        |error: formicary_protocol::Error| assert!(error.to_string().len() < 8_000, "{error}");
+    let short = |error: formicary_protocol::Error| assert!(error.to_string().len() < 8_000, "{error}");
     let _ = Channel::parse(&Prefix::default(), bytes).map_err(short);
     let _ = decode_answers(bytes).map_err(short);
     let _ = decode_failures(bytes).map_err(short);
@@ -168,17 +166,11 @@ proptest! {
 fn same(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Array(left), Value::Array(right)) => {
-            left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|(left, right)| same(left, right))
+            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
-                && left
-                    .iter()
-                    .all(|(key, value)| right.get(key).is_some_and(|right| same(value, right)))
+                && left.iter().all(|(key, value)| right.get(key).is_some_and(|right| same(value, right)))
         }
         (Value::Number(l), Value::Number(r)) if l.is_f64() && r.is_f64() => {
             let (l, r) = (l.as_f64().unwrap_or(0.0), r.as_f64().unwrap_or(0.0));

@@ -1,8 +1,7 @@
 //! Rust types held against their declarations.
 
 use formicary_protocol::{
-    CheckMode, Declarations, Error, Field, FieldKind, Number, Queue, Signal, TypeName, Value,
-    decode, encode_signal,
+    CheckMode, Declarations, Error, Field, FieldKind, Number, Queue, Signal, TypeName, Value, decode, encode_signal,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,12 +29,7 @@ fn problems(held: Result<(), Error>) -> Vec<String> {
 }
 
 fn held(signal: &str, fields: &[Field]) -> Vec<String> {
-    problems(
-        declarations()
-            .signal(signal)
-            .expect("declared")
-            .hold(fields),
-    )
+    problems(declarations().signal(signal).expect("declared").hold(fields))
 }
 
 #[derive(Serialize, Deserialize)]
@@ -93,33 +87,13 @@ impl Queue for Mailer {
 
 #[test]
 fn types_that_fit() {
-    assert_eq!(
-        held("user_created", &[Field::of::<u64>("user_id")]),
-        [""; 0]
-    );
-    assert_eq!(
-        held("user_created", &[Field::of::<Number>("user_id")]),
-        [""; 0]
-    );
-    assert_eq!(
-        held("user_created", &[Field::of::<Value>("user_id")]),
-        [""; 0]
-    );
-    for stars in [
-        Field::of::<u8>("stars"),
-        Field::of::<f32>("stars"),
-        Field::of::<Number>("stars"),
-    ] {
-        assert_eq!(
-            held("rated", &[stars, Field::of::<Option<String>>("note")]),
-            [""; 0]
-        );
+    assert_eq!(held("user_created", &[Field::of::<u64>("user_id")]), [""; 0]);
+    assert_eq!(held("user_created", &[Field::of::<Number>("user_id")]), [""; 0]);
+    assert_eq!(held("user_created", &[Field::of::<Value>("user_id")]), [""; 0]);
+    for stars in [Field::of::<u8>("stars"), Field::of::<f32>("stars"), Field::of::<Number>("stars")] {
+        assert_eq!(held("rated", &[stars, Field::of::<Option<String>>("note")]), [""; 0]);
     }
-    for any in [
-        Field::of::<Vec<u8>>("any"),
-        Field::of::<Option<bool>>("any"),
-        Field::of::<()>("any"),
-    ] {
+    for any in [Field::of::<Vec<u8>>("any"), Field::of::<Option<bool>>("any"), Field::of::<()>("any")] {
         assert_eq!(held("loose", &[any]), [""; 0]);
     }
     assert_eq!(declarations().hold::<Started>(), Ok(()));
@@ -132,50 +106,23 @@ fn every_field_that_does_not_fit_is_named() {
         ["field user_id is a String, the declaration says u64"]
     );
     assert_eq!(
-        held(
-            "user_created",
-            &[Field::of::<u32>("user_id"), Field::of::<u8>("other")]
-        ),
-        [
-            "field user_id is a u32, the declaration says u64",
-            "field other is not declared"
-        ]
+        held("user_created", &[Field::of::<u32>("user_id"), Field::of::<u8>("other")]),
+        ["field user_id is a u32, the declaration says u64", "field other is not declared"]
     );
     assert_eq!(
-        held(
-            "rated",
-            &[
-                Field::of::<Option<u8>>("stars"),
-                Field::of::<String>("note")
-            ]
-        ),
+        held("rated", &[Field::of::<Option<u8>>("stars"), Field::of::<String>("note")]),
         [
             "field stars is an Option<u8>, the declaration says number: take the Option away",
             "field note is a String, the declaration says string or null: make it an Option",
         ]
     );
-    assert_eq!(
-        held(
-            "rated",
-            &[
-                Field::of::<bool>("stars"),
-                Field::of::<Option<String>>("note")
-            ]
-        )
-        .len(),
-        1
-    );
-    assert_eq!(
-        held("user_created", &[]),
-        ["field user_id is missing, the declaration says u64"]
-    );
+    assert_eq!(held("rated", &[Field::of::<bool>("stars"), Field::of::<Option<String>>("note")]).len(), 1);
+    assert_eq!(held("user_created", &[]), ["field user_id is missing, the declaration says u64"]);
 }
 
 #[test]
 fn answers_and_queues() {
-    let error = declarations()
-        .hold::<UserCreated>()
-        .expect_err("another answer");
+    let error = declarations().hold::<UserCreated>().expect_err("another answer");
     assert_eq!(
         error.to_string(),
         "the type for signal \"user_created\" does not fit its declaration: the answer is a String, the declaration says u64"
@@ -184,39 +131,16 @@ fn answers_and_queues() {
         problems(declarations().hold_queue::<Mailer>()),
         ["field email is missing, the declaration says string"]
     );
-    assert_eq!(
-        declarations()
-            .queue("free")
-            .expect("declared")
-            .hold(&[Field::of::<u8>("x")]),
-        Ok(())
-    );
-    assert_eq!(
-        declarations().hold::<Bare>(),
-        Err(Error::Undeclared {
-            what: "signal",
-            name: "nowhere".to_owned()
-        })
-    );
-    assert_eq!(
-        declarations()
-            .signal("user_created")
-            .expect("declared")
-            .answer,
-        Some(TypeName::U64)
-    );
+    assert_eq!(declarations().queue("free").expect("declared").hold(&[Field::of::<u8>("x")]), Ok(()));
+    assert_eq!(declarations().hold::<Bare>(), Err(Error::Undeclared { what: "signal", name: "nowhere".to_owned() }));
+    assert_eq!(declarations().signal("user_created").expect("declared").answer, Some(TypeName::U64));
 }
 
 #[test]
 fn a_signal_without_fields_travels_as_an_empty_object() {
     let body = encode_signal(&Started).expect("encoded");
     assert_eq!(&body[..], b"{}");
-    assert_eq!(
-        decode::<Started>(&body, CheckMode::Reject)
-            .expect("decoded")
-            .value,
-        Started
-    );
+    assert_eq!(decode::<Started>(&body, CheckMode::Reject).expect("decoded").value, Started);
     let odd = decode::<Started>(b" {\"x\": NaN}", CheckMode::Warn).expect("decoded");
     assert_eq!((odd.unknown, odd.repaired), (vec!["x".to_owned()], true));
     assert!(decode::<Started>(b"{\"x\": 1}", CheckMode::Reject).is_err());
@@ -225,10 +149,7 @@ fn a_signal_without_fields_travels_as_an_empty_object() {
 
 #[test]
 fn a_signal_that_is_no_object_is_refused_on_sending() {
-    assert_eq!(
-        &encode_signal(&UserCreated { user_id: 1 }).expect("encoded")[..],
-        b"{\"user_id\":1}"
-    );
+    assert_eq!(&encode_signal(&UserCreated { user_id: 1 }).expect("encoded")[..], b"{\"user_id\":1}");
     let error = encode_signal(&Bare(1)).expect_err("a number").to_string();
     assert_eq!(
         error,

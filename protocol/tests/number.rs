@@ -10,22 +10,14 @@ fn number(text: &str) -> Number {
 
 #[test]
 fn integers_of_64_bits_are_exact() {
-    for text in [
-        "0",
-        "18446744073709551615",
-        "-9223372036854775808",
-        "9007199254740993",
-    ] {
+    for text in ["0", "18446744073709551615", "-9223372036854775808", "9007199254740993"] {
         assert_eq!(serde_json::to_string(&number(text)).expect("json"), text);
     }
     assert_eq!(number("18446744073709551615").as_u64(), Some(u64::MAX));
     assert_eq!(number("-1").as_u64(), None);
     assert_eq!(number("-1").as_i64(), Some(-1));
     assert_eq!(number("12345678901234567890123").as_u64(), None);
-    assert_eq!(
-        number("12345678901234567890123").as_f64(),
-        1.2345678901234568e22
-    );
+    assert_eq!(number("12345678901234567890123").as_f64(), 1.2345678901234568e22);
     assert_eq!(number("1.5").as_i64(), None);
 }
 
@@ -42,10 +34,7 @@ fn floats_keep_their_point() {
 #[test]
 fn other_values_are_refused() {
     for text in ["true", "\"1\"", "null", "[1]", "{}"] {
-        assert!(
-            serde_json::from_str::<Number>(text).is_err(),
-            "{text} was taken"
-        );
+        assert!(serde_json::from_str::<Number>(text).is_err(), "{text} was taken");
     }
 }
 
@@ -72,9 +61,6 @@ fn equal_numbers_hash_alike_and_order_is_by_value() {
     ];
     let mut numbers: Vec<Number> = sorted.iter().rev().map(|text| number(text)).collect();
     numbers.sort();
-    assert_eq!(
-        numbers,
-        sorted.iter().map(|text| number(text)).collect::<Vec<_>>()
-    );
+    assert_eq!(numbers, sorted.iter().map(|text| number(text)).collect::<Vec<_>>());
     assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));
 }

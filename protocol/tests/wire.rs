@@ -1,14 +1,11 @@
 //! What Python `microagent` 1.9.0 was seen to send to a Redis, read and written by this crate.
 
 use formicary_protocol::{
-    Channel, CheckMode, Prefix, Value, answer_channel, answer_patterns, decode, decode_answers,
-    encode, encode_answers, signal_channel, signal_pattern,
+    Channel, CheckMode, Prefix, Value, answer_channel, answer_patterns, decode, decode_answers, encode, encode_answers,
+    signal_channel, signal_pattern,
 };
 
-const VECTORS: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/../tests/wire/microagent-1.9.json"
-);
+const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/wire/microagent-1.9.json");
 
 /// What no writer of JSON can repeat: numbers beyond 64 bits, and `NaN`.
 const NOT_EQUAL: [&str; 1] = ["signal_send_rich"];
@@ -20,16 +17,11 @@ fn vectors() -> Vec<Value> {
 }
 
 fn vector(name: &str) -> Value {
-    vectors()
-        .into_iter()
-        .find(|vector| vector["name"] == name)
-        .unwrap_or_else(|| panic!("no vector {name}"))
+    vectors().into_iter().find(|vector| vector["name"] == name).unwrap_or_else(|| panic!("no vector {name}"))
 }
 
 fn text<'a>(value: &'a Value, key: &str) -> &'a str {
-    value[key]
-        .as_str()
-        .unwrap_or_else(|| panic!("{key} is no text in {value}"))
+    value[key].as_str().unwrap_or_else(|| panic!("{key} is no text in {value}"))
 }
 
 /// Every PUBLISH of every vector: the vector's name, the channel, the body.
@@ -37,11 +29,7 @@ fn publishes() -> Vec<(String, String, String)> {
     let mut all = Vec::new();
     for vector in vectors() {
         for publish in vector["publishes"].as_array().into_iter().flatten() {
-            all.push((
-                text(&vector, "name").into(),
-                text(publish, "channel").into(),
-                text(publish, "body").into(),
-            ));
+            all.push((text(&vector, "name").into(), text(publish, "channel").into(), text(publish, "body").into()));
         }
     }
     all
@@ -67,11 +55,7 @@ fn every_channel_is_read_and_written_again() {
     for (name, channel, _) in publishes {
         let prefix = prefix_of(&channel);
         let written = match Channel::parse(&prefix, channel.as_bytes()).expect(&name) {
-            Channel::Signal {
-                signal,
-                sender,
-                call,
-            } => signal_channel(&prefix, signal, sender, call),
+            Channel::Signal { signal, sender, call } => signal_channel(&prefix, signal, sender, call),
             Channel::Answer { responder, call } => answer_channel(&prefix, responder, call),
             other => panic!("{name}: Python does not send {other:?}"),
         };
@@ -91,9 +75,7 @@ fn a_call_and_its_answers_share_an_id() {
         for (index, publish) in publishes.iter().enumerate() {
             let channel = text(publish, "channel");
             match Channel::parse(&prefix_of(channel), channel.as_bytes()).expect(name) {
-                Channel::Signal {
-                    call: Some(call), ..
-                } if index == 0 => ids.push(call),
+                Channel::Signal { call: Some(call), .. } if index == 0 => ids.push(call),
                 Channel::Answer { call, .. } if index > 0 => ids.push(call),
                 other => panic!("{name}: {other:?} at {index}"),
             }
@@ -112,14 +94,9 @@ fn every_body_is_read_and_ours_says_the_same() {
         let ours = encode(&decoded.value).expect(&name);
         if !exception {
             let theirs: Value = serde_json::from_str(&body).expect(&name);
-            assert_eq!(
-                serde_json::from_slice::<Value>(&ours).expect(&name),
-                theirs,
-                "{name}"
-            );
+            assert_eq!(serde_json::from_slice::<Value>(&ours).expect(&name), theirs, "{name}");
         }
-        if let Ok(Channel::Answer { .. }) = Channel::parse(&prefix_of(&channel), channel.as_bytes())
-        {
+        if let Ok(Channel::Answer { .. }) = Channel::parse(&prefix_of(&channel), channel.as_bytes()) {
             let answers = decode_answers(body.as_bytes()).expect(&name);
             let ours = encode_answers(&answers).expect(&name);
             assert_eq!(decode_answers(&ours), Ok(answers), "{name}");
@@ -130,19 +107,8 @@ fn every_body_is_read_and_ours_says_the_same() {
 
 /// Our bytes with Python's separators and escapes. Enough for the answers, whose strings hold neither `:` nor `,`.
 fn spaced(ours: &[u8]) -> String {
-    let text = std::str::from_utf8(ours)
-        .expect("UTF-8")
-        .replace(':', ": ")
-        .replace(',', ", ");
-    text.chars()
-        .map(|c| {
-            if c.is_ascii() {
-                c.to_string()
-            } else {
-                format!("\\u{:04x}", u32::from(c))
-            }
-        })
-        .collect()
+    let text = std::str::from_utf8(ours).expect("UTF-8").replace(':', ": ").replace(',', ", ");
+    text.chars().map(|c| if c.is_ascii() { c.to_string() } else { format!("\\u{:04x}", u32::from(c)) }).collect()
 }
 
 #[test]
@@ -165,12 +131,7 @@ fn the_commands_are_publish_with_our_channel() {
     for vector in vectors() {
         for publish in vector["publishes"].as_array().into_iter().flatten() {
             let (channel, body) = (text(publish, "channel"), text(publish, "body"));
-            assert_eq!(
-                resp(&["PUBLISH", channel, body]),
-                text(publish, "resp_hex"),
-                "{}",
-                vector["name"]
-            );
+            assert_eq!(resp(&["PUBLISH", channel, body]), text(publish, "resp_hex"), "{}", vector["name"]);
         }
     }
 }
@@ -179,12 +140,7 @@ fn the_commands_are_publish_with_our_channel() {
 fn patterns_are_python_s() {
     let prefix = Prefix::default();
     let subscribe = vector("subscribe");
-    let patterns: Vec<_> = subscribe["commands"]
-        .as_array()
-        .expect("commands")
-        .iter()
-        .map(|c| c[1].clone())
-        .collect();
+    let patterns: Vec<_> = subscribe["commands"].as_array().expect("commands").iter().map(|c| c[1].clone()).collect();
     assert_eq!(patterns[0], answer_patterns(&prefix)[0]);
     assert_eq!(patterns[1], signal_pattern(&prefix, "rpc_one"));
     assert_eq!(patterns[2], signal_pattern(&prefix, "rpc_two"));
@@ -192,26 +148,13 @@ fn patterns_are_python_s() {
 
 #[test]
 fn queue_messages_of_any_kind_are_read() {
-    let names = [
-        "redis_queue_send",
-        "redis_queue_send_list",
-        "redis_queue_send_str",
-        "redis_queue_send_empty",
-    ];
+    let names = ["redis_queue_send", "redis_queue_send_list", "redis_queue_send_str", "redis_queue_send_empty"];
     for name in names {
         let vector = vector(name);
         let body = text(&vector, "body");
         let decoded = decode::<Value>(body.as_bytes(), CheckMode::Reject).expect(name);
         let ours = encode(&decoded.value).expect(name);
-        assert_eq!(
-            serde_json::from_slice::<Value>(&ours).ok(),
-            serde_json::from_str(body).ok(),
-            "{name}"
-        );
-        assert_eq!(
-            resp(&["RPUSH", text(&vector, "key"), body]),
-            text(&vector, "resp_hex"),
-            "{name}"
-        );
+        assert_eq!(serde_json::from_slice::<Value>(&ours).ok(), serde_json::from_str(body).ok(), "{name}");
+        assert_eq!(resp(&["RPUSH", text(&vector, "key"), body]), text(&vector, "resp_hex"), "{name}");
     }
 }

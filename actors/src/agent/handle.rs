@@ -23,8 +23,10 @@ pub(crate) const JOBS: usize = 1_024;
 
 pub(crate) struct Job<A> {
     pub(crate) turn: Turn,
-    pub(crate) run: Box<dyn FnOnce(&Instance<A>) + Send>,
+    pub(crate) run: Closure<A>,
 }
+
+type Closure<A> = Box<dyn FnOnce(&Instance<A>) + Send>;
 
 impl<A: 'static> Handle<A> {
     pub(crate) fn new(cx: Cx) -> (Self, mpsc::Receiver<Job<A>>) {

@@ -44,7 +44,6 @@ pub(crate) struct Life<A> {
     pub(crate) factory: Arc<dyn Fn() -> A + Send + Sync>,
     pub(crate) flags: StartFlags,
     pub(crate) info: Arc<AgentInfo>,
-    pub(crate) control: mpsc::Receiver<Control>,
     pub(crate) handle_control: mpsc::Sender<Control>,
     pub(crate) receivers: Rc<[Arc<ReceiverInbox>]>,
     pub(crate) consumers: Rc<[Rc<ConsumerSlot>]>,
@@ -73,6 +72,7 @@ pub(crate) struct Running<A> {
 /// Lives until the agent ends for good. `ask` reports an end and brings the supervisor's verdict.
 pub(crate) async fn live<A: 'static>(
     mut life: Life<A>,
+    mut control: mpsc::Receiver<Control>,
     started: Reply<Result<AgentInfo, Error>>,
     ask: impl Fn(Ended) -> LocalFuture<'static, Verdict>,
 ) {
@@ -80,7 +80,7 @@ pub(crate) async fn live<A: 'static>(
     let mut down_since = None;
     loop {
         // Under a guard for the sake of `Drop`: an agent may panic when its instance is dropped.
-        let end = guarded(one_life(&mut life, &mut started, down_since.take()))
+        let end = guarded(one_life(&mut life, &mut control, &mut started, down_since.take()))
             .await
             .unwrap_or_else(|message| End::Crashed(Crash { handler: "drop".into(), message: message.into() }));
         let ended = match end {
@@ -114,7 +114,7 @@ pub(crate) async fn live<A: 'static>(
         match ask(ended).await {
             Verdict::Restart { after } => {
                 down_since = Some(since);
-                if let Some(reply) = wait_or_stop(&mut life, after).await {
+                if let Some(reply) = wait_or_stop(&mut control, after).await {
                     stop::leave(&mut life).await;
                     told(&life.shared, EventKind::Stopped);
                     return reply.send(());
@@ -130,17 +130,18 @@ pub(crate) async fn live<A: 'static>(
 }
 
 /// Waits before a restart; `Some` when the agent is stopped meanwhile.
-async fn wait_or_stop<A>(life: &mut Life<A>, after: Duration) -> Option<Reply<()>> {
+async fn wait_or_stop(control: &mut mpsc::Receiver<Control>, after: Duration) -> Option<Reply<()>> {
     let wake = Instant::now() + after;
+    tokio::time::timeout_at(wake, stopped_meanwhile(control)).await.ok()
+}
+
+/// Returns when a stop comes; an instance that has not begun has nothing to end normally.
+async fn stopped_meanwhile(control: &mut mpsc::Receiver<Control>) -> Reply<()> {
     loop {
-        tokio::select! {
-            biased;
-            control = life.control.recv() => match control {
-                Some(Control::Stop { reply, .. }) => return Some(reply),
-                Some(Control::Finish) => {}
-                None => std::future::pending().await,
-            },
-            () = tokio::time::sleep_until(wake) => return None,
+        match control.recv().await {
+            Some(Control::Stop { reply, .. }) => return reply,
+            Some(Control::Finish) => {}
+            None => std::future::pending().await,
         }
     }
 }
@@ -155,10 +156,17 @@ fn told(shared: &Shared, kind: EventKind) {
 
 async fn one_life<A: 'static>(
     life: &mut Life<A>,
+    control: &mut mpsc::Receiver<Control>,
     started: &mut Option<Reply<Result<AgentInfo, Error>>>,
     down_since: Option<Instant>,
 ) -> End {
-    let mut running = match begin(life, started.is_some()).await {
+    let begun = tokio::select! {
+        biased;
+        // A hook that hangs does not hold up a stop.
+        reply = stopped_meanwhile(control) => return End::Stopped { reply: Some(reply) },
+        begun = begin(life, started.is_some()) => begun,
+    };
+    let mut running = match begun {
         Ok(running) => running,
         Err(end) => return end,
     };
@@ -173,7 +181,7 @@ async fn one_life<A: 'static>(
         dispatch(&mut running);
         tokio::select! {
             biased;
-            control = life.control.recv() => match control {
+            control = control.recv() => match control {
                 Some(Control::Stop { deadline, reply }) => {
                     return stop::drain(life, running, deadline, Some(reply)).await;
                 }

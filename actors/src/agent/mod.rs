@@ -70,7 +70,6 @@ pub(crate) use shell::{Setup, Shell, StopAgent};
 ///     fn declare(agent: &mut AgentBuilder<Self>) {
 ///         agent.receiver_mut("count", async |me: &mut Self, _: UserCreated, ()| {
 ///             me.users += 1;
-///             Ok(())
 ///         });
 ///     }
 /// }

@@ -134,13 +134,12 @@ fn prepare<A: Agent>(
             factory,
             flags,
             info,
-            control,
             handle_control,
             receivers,
             consumers: Rc::new([]),
             subscriptions: Vec::new(),
         };
-        live(life, started, move |ended| {
+        live(life, control, started, move |ended| {
             let registry = registry.clone();
             Box::pin(async move {
                 let (reply, verdict) = Reply::new();

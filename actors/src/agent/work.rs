@@ -86,14 +86,14 @@ impl Drop for Settler {
 /// Takes signals from an inbox until it is empty.
 pub(crate) async fn receive<A: 'static>(instance: Rc<Instance<A>>, at: usize) {
     let plan = instance.plan.clone();
-    let mut in_a_row = 0;
+    let mut in_a_row = 0usize;
     let _in_hand = instance.shared.env.gauge.begin();
     while !instance.crash.has_happened()
         && let Some(arrived) = instance.receivers[at].inbox.pop()
     {
         handle_signal(&instance, &plan.receivers[at], arrived).await;
         in_a_row += 1;
-        if in_a_row % IN_A_ROW == 0 {
+        if in_a_row.is_multiple_of(IN_A_ROW) {
             tokio::task::yield_now().await;
         }
     }
@@ -154,7 +154,7 @@ async fn handle_signal<A: 'static>(instance: &Instance<A>, plan: &ReceiverPlan<A
 pub(crate) async fn consume<A: 'static>(instance: Rc<Instance<A>>, at: usize) {
     let plan = instance.plan.clone();
     let slot = instance.consumers[at].clone();
-    let mut in_a_row = 0;
+    let mut in_a_row = 0usize;
     let _in_hand = instance.shared.env.gauge.begin();
     while !instance.crash.has_happened()
         && !*instance.stopping.borrow()
@@ -162,7 +162,7 @@ pub(crate) async fn consume<A: 'static>(instance: Rc<Instance<A>>, at: usize) {
     {
         handle_delivery(&instance, &plan.consumers[at], &slot, delivered).await;
         in_a_row += 1;
-        if in_a_row % IN_A_ROW == 0 {
+        if in_a_row.is_multiple_of(IN_A_ROW) {
             tokio::task::yield_now().await;
         }
     }

@@ -12,6 +12,15 @@ pub(crate) fn unsupported(options: &SendOptions) -> Option<&'static str> {
     rest.first_set()
 }
 
+/// Whether a batch asks for what no adapter can yet: messages sent together with a settlement.
+pub(crate) fn has_outbox(batch: &[Settlement]) -> bool {
+    let asked = batch.iter().any(|settlement| !settlement.outbox.is_empty());
+    if asked {
+        tracing::error!("a settlement came with messages to send, which this broker cannot: it was refused");
+    }
+    asked
+}
+
 /// Puts the `Return`s behind everything else and the latest of them first: each goes to the head of the queue, so
 /// the earliest ends up in front.
 pub(crate) fn returns_last_first(batch: &mut [Settlement]) {

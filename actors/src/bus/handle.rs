@@ -10,7 +10,7 @@ use futures_util::Stream;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use super::BusPort;
+use super::{BusPort, bad};
 use crate::Env;
 use crate::agent::answer;
 use crate::contract::{
@@ -18,7 +18,7 @@ use crate::contract::{
     Subscribe, SubscriptionId, Unsubscribe,
 };
 use crate::error::{CallError, Error, SendError};
-use crate::events::{Event, EventKind};
+use crate::events::{BadInput, Event, EventKind};
 
 /// The handle of a bus: cheap to clone, usable from every thread, with or without a runtime.
 #[derive(Clone, Debug)]
@@ -233,10 +233,15 @@ impl Bus {
                 signal: signal.into(),
                 took: started.elapsed(),
             }),
-            Some(error) => events.emit(EventKind::CallFailed, || Event::CallFailed {
-                signal: signal.into(),
-                error: error.to_string().into(),
-            }),
+            Some(error) => {
+                if let CallError::Decode { reason, .. } = error {
+                    bad(&self.0.env, signal, BadInput::Answer, reason, b"");
+                }
+                events.emit(EventKind::CallFailed, || Event::CallFailed {
+                    signal: signal.into(),
+                    error: error.to_string().into(),
+                });
+            }
         }
     }
 
@@ -303,6 +308,7 @@ pub(crate) async fn until_up(state: &mut watch::Receiver<ConnectionState>, withi
         loop {
             match &*state.borrow_and_update() {
                 ConnectionState::Up => return Ok(()),
+                ConnectionState::Down { reason, lasting: true } => return Err(reason.clone()),
                 ConnectionState::Closed => return Err("closed".to_owned()),
                 _ => {}
             }
@@ -315,7 +321,7 @@ pub(crate) async fn until_up(state: &mut watch::Receiver<ConnectionState>, withi
     match tokio::time::timeout(within, ended).await {
         Ok(outcome) => outcome,
         Err(_) => Err(match &*state.borrow() {
-            ConnectionState::Down { reason } => reason.clone(),
+            ConnectionState::Down { reason, .. } => reason.clone(),
             _ => format!("no connection within {} s", within.as_secs_f32()),
         }),
     }

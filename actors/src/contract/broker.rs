@@ -96,7 +96,7 @@ pub struct Settlement {
     pub outcome: Outcome,
     /// What went wrong, kept in the message's history.
     pub failure: Option<Failure>,
-    /// Messages that are sent in the same atomic step, where the adapter can.
+    /// Messages that are sent in the same atomic step. An adapter without that capability refuses the batch.
     pub outbox: Vec<Outgoing>,
 }
 

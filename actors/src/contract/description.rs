@@ -35,6 +35,9 @@ pub enum ConnectionState {
     Down {
         /// Why, without secrets.
         reason: String,
+        /// Whether trying again cannot help until somebody changes something: a wrong password, an old server. A start
+        /// gives up at once; a running group keeps trying.
+        lasting: bool,
     },
     /// Closed by us.
     Closed,

@@ -42,6 +42,9 @@ pub enum SettleError {
     /// The deliveries are not ours any more: the lease was lost, or somebody removed them at the broker.
     #[error("{} settlements came too late: the broker has given the messages to another consumer", .0.len())]
     Late(Vec<Token>),
+    /// The settlements carry messages to send with them, which this adapter cannot. Nothing was applied.
+    #[error("this broker cannot send messages together with a settlement: none of the batch was applied")]
+    NoOutbox,
     /// The broker was closed before it could apply them; the messages will be delivered again.
     #[error("the broker was closed before {0} settlements could be applied; the messages will be delivered again")]
     Closed(usize),

@@ -10,10 +10,10 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum ConnectError {
     /// Nobody answers at the address, or the connection broke while it was set up.
-    #[error("cannot reach the server: {0}")]
+    #[error("cannot reach the server: {0}; is Redis running there? check host and port of the URL")]
     Unreachable(String),
     /// The server did not finish the handshake within [`Settings::connect_timeout`](super::Settings).
-    #[error("the server did not answer within {0:?}")]
+    #[error("the server did not answer within {0:?}; is it Redis that listens there? check host and port of the URL")]
     TimedOut(Duration),
     /// The server wants other credentials.
     #[error("the server refuses the user or password: {0}; check the URL's user:password@")]

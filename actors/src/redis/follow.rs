@@ -24,6 +24,7 @@ pub fn follow(link: &'static str, context: Rc<AdapterContext>) -> impl FnMut(&St
                 ConnectionState::Up
             }
             State::Down { reason } => {
+                let lasting = reason.is_permanent();
                 let reason = reason.to_string();
                 // A first connection that is not yet there is no loss.
                 if was_up && lost.is_none() {
@@ -31,7 +32,7 @@ pub fn follow(link: &'static str, context: Rc<AdapterContext>) -> impl FnMut(&St
                     let (link, reason) = (link.clone(), reason.as_str().into());
                     events.emit(EventKind::Disconnected, || Event::Disconnected { link, reason });
                 }
-                ConnectionState::Down { reason }
+                ConnectionState::Down { reason, lasting }
             }
         };
         context.state.send_replace(shown);

@@ -157,7 +157,7 @@ async fn wrong_credentials_are_said_without_the_password() {
     let server = Server::options().password("sesame").start().await;
     let bus = bus(&format!("redis://:wrongsecret@127.0.0.1:{}", server.port()));
     let reason = wait::until(5 * S, "a refusal", async || match bus.connection() {
-        ConnectionState::Down { reason } => Some(reason),
+        ConnectionState::Down { reason, .. } => Some(reason),
         _ => None,
     })
     .await;

@@ -40,14 +40,9 @@ impl Calendar {
         let [minute, hour, day, month, weekday] = fields(expression)?;
         let every_hour = hour.star;
         let schedule = |day: &str, weekday: &str| {
-            let text = format!(
-                "0 {} {} {day} {} {weekday}",
-                list(&minute, &MINUTE),
-                list(&hour, &HOUR),
-                list(&month, &MONTH)
-            );
-            text.parse::<Schedule>()
-                .map_err(|error| format!("is not understood: {error}"))
+            let text =
+                format!("0 {} {} {day} {} {weekday}", list(&minute, &MINUTE), list(&hour, &HOUR), list(&month, &MONTH));
+            text.parse::<Schedule>().map_err(|error| format!("is not understood: {error}"))
         };
         let (days, weekdays) = (list(&day, &DAY), quartz_weekdays(&weekday));
         let schedules = if day.star || weekday.star {
@@ -55,10 +50,7 @@ impl Calendar {
         } else {
             vec![schedule(&days, "*")?, schedule("*", &weekdays)?]
         };
-        let calendar = Self {
-            schedules,
-            every_hour,
-        };
+        let calendar = Self { schedules, every_hour };
         if calendar.fires() {
             Ok(calendar)
         } else {
@@ -77,11 +69,7 @@ impl Calendar {
     pub(super) fn next_after(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
         for year in after.year()..=after.year().saturating_add(CYCLE) {
             let model = model_of(year)?;
-            let start = if year == after.year() {
-                after.with_year(model)?
-            } else {
-                before(model)?
-            };
+            let start = if year == after.year() { after.with_year(model)? } else { before(model)? };
             if let Some(found) = self.search(start).filter(|found| found.year() == model) {
                 return found.with_year(year);
             }
@@ -91,11 +79,7 @@ impl Calendar {
 
     fn search(&self, start: NaiveDateTime) -> Option<NaiveDateTime> {
         let start: DateTime<Utc> = start.and_utc();
-        self.schedules
-            .iter()
-            .filter_map(|schedule| schedule.after(&start).next())
-            .min()
-            .map(|found| found.naive_utc())
+        self.schedules.iter().filter_map(|schedule| schedule.after(&start).next()).min().map(|found| found.naive_utc())
     }
 }
 
@@ -112,15 +96,8 @@ fn fields(expression: &str) -> Result<[Field; 5], String> {
     };
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let [minute, hour, day, month, weekday] = words[..] else {
-        let hint = if words.len() > 5 {
-            "; there are no seconds and no years"
-        } else {
-            ""
-        };
-        return Err(format!(
-            "has {} fields: write five, minute hour day month weekday{hint}",
-            words.len()
-        ));
+        let hint = if words.len() > 5 { "; there are no seconds and no years" } else { "" };
+        return Err(format!("has {} fields: write five, minute hour day month weekday{hint}", words.len()));
     };
     Ok([
         Field::parse(minute, &MINUTE)?,
@@ -145,21 +122,14 @@ fn quartz_weekdays(field: &Field) -> String {
 }
 
 fn join(values: impl Iterator<Item = u32>) -> String {
-    values
-        .map(|value| value.to_string())
-        .collect::<Vec<_>>()
-        .join(",")
+    values.map(|value| value.to_string()).collect::<Vec<_>>().join(",")
 }
 
 /// A year of [`MODEL_YEARS`] with the same days on the same weekdays.
 fn model_of(year: i32) -> Option<i32> {
-    let kind = |year| {
-        NaiveDate::from_ymd_opt(year, 1, 1).map(|first| (first.leap_year(), first.weekday()))
-    };
+    let kind = |year| NaiveDate::from_ymd_opt(year, 1, 1).map(|first| (first.leap_year(), first.weekday()));
     let wanted = kind(year)?;
-    MODEL_YEARS
-        .into_iter()
-        .find(|model| kind(*model) == Some(wanted))
+    MODEL_YEARS.into_iter().find(|model| kind(*model) == Some(wanted))
 }
 
 /// The last second before a year.

@@ -13,43 +13,18 @@ pub(super) struct Unit {
     pub(super) names: &'static [&'static str],
 }
 
-pub(super) const MINUTE: Unit = Unit {
-    what: "minute",
-    lowest: 0,
-    highest: 59,
-    end: 59,
-    names: &[],
-};
-pub(super) const HOUR: Unit = Unit {
-    what: "hour",
-    lowest: 0,
-    highest: 23,
-    end: 23,
-    names: &[],
-};
-pub(super) const DAY: Unit = Unit {
-    what: "day",
-    lowest: 1,
-    highest: 31,
-    end: 31,
-    names: &[],
-};
+pub(super) const MINUTE: Unit = Unit { what: "minute", lowest: 0, highest: 59, end: 59, names: &[] };
+pub(super) const HOUR: Unit = Unit { what: "hour", lowest: 0, highest: 23, end: 23, names: &[] };
+pub(super) const DAY: Unit = Unit { what: "day", lowest: 1, highest: 31, end: 31, names: &[] };
 pub(super) const MONTH: Unit = Unit {
     what: "month",
     lowest: 1,
     highest: 12,
     end: 12,
-    names: &[
-        "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
-    ],
+    names: &["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"],
 };
-pub(super) const WEEKDAY: Unit = Unit {
-    what: "weekday",
-    lowest: 0,
-    highest: 7,
-    end: 6,
-    names: &["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"],
-};
+pub(super) const WEEKDAY: Unit =
+    Unit { what: "weekday", lowest: 0, highest: 7, end: 6, names: &["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"] };
 
 /// A field that was read.
 #[derive(Debug, Clone)]
@@ -64,17 +39,11 @@ impl Field {
         let mut values = BTreeSet::new();
         for part in text.split(',') {
             if part.is_empty() {
-                return Err(format!(
-                    "has an empty part in its {} field {text:?}: remove the comma",
-                    unit.what
-                ));
+                return Err(format!("has an empty part in its {} field {text:?}: remove the comma", unit.what));
             }
             values.extend(unit.part(part)?);
         }
-        Ok(Self {
-            values,
-            star: text.starts_with('*'),
-        })
+        Ok(Self { values, star: text.starts_with('*') })
     }
 }
 
@@ -90,14 +59,7 @@ impl Unit {
             (self.value(part, first)?, self.last(part, last)?)
         } else {
             let value = self.value(part, range)?;
-            (
-                value,
-                if step.is_some() {
-                    self.end.max(value)
-                } else {
-                    value
-                },
-            )
+            (value, if step.is_some() { self.end.max(value) } else { value })
         };
         if first > last {
             return Err(format!(
@@ -112,32 +74,20 @@ impl Unit {
     fn step(&self, part: &str, step: &str) -> Result<u32, String> {
         match number(step) {
             Some(step) if (1..=self.highest).contains(&step) => Ok(step),
-            _ => Err(format!(
-                "has {part:?} in its {} field: a step is a number from 1 to {}",
-                self.what, self.highest
-            )),
+            _ => Err(format!("has {part:?} in its {} field: a step is a number from 1 to {}", self.what, self.highest)),
         }
     }
 
     /// `FRI-SUN` ends on the seventh day.
     fn last(&self, part: &str, text: &str) -> Result<u32, String> {
         match self.value(part, text)? {
-            0 if self.highest == WEEKDAY.highest
-                && number(text).is_none()
-                && !part.starts_with(text) =>
-            {
-                Ok(7)
-            }
+            0 if self.highest == WEEKDAY.highest && number(text).is_none() && !part.starts_with(text) => Ok(7),
             value => Ok(value),
         }
     }
 
     fn value(&self, part: &str, text: &str) -> Result<u32, String> {
-        let named = self
-            .names
-            .iter()
-            .zip(self.lowest..)
-            .find(|(name, _)| name.eq_ignore_ascii_case(text));
+        let named = self.names.iter().zip(self.lowest..).find(|(name, _)| name.eq_ignore_ascii_case(text));
         let value = named.map(|(_, value)| value).or_else(|| number(text));
         match value {
             Some(value) if (self.lowest..=self.highest).contains(&value) => Ok(value),
@@ -150,24 +100,14 @@ impl Unit {
             (Some(first), Some(last)) => format!(" and names from {first} to {last}"),
             _ => String::new(),
         };
-        let Self {
-            what,
-            lowest,
-            highest,
-            ..
-        } = self;
-        format!(
-            "has {part:?} in its {what} field: it takes numbers from {lowest} to {highest}{names}"
-        )
+        let Self { what, lowest, highest, .. } = self;
+        format!("has {part:?} in its {what} field: it takes numbers from {lowest} to {highest}{names}")
     }
 }
 
 /// A number of plain digits: `parse` alone would take `+5`.
 fn number(text: &str) -> Option<u32> {
-    text.bytes()
-        .all(|byte| byte.is_ascii_digit())
-        .then(|| text.parse().ok())
-        .flatten()
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 #[cfg(test)]
@@ -175,20 +115,13 @@ mod tests {
     use super::*;
 
     fn values(text: &str, unit: &Unit) -> Vec<u32> {
-        Field::parse(text, unit)
-            .expect("a field")
-            .values
-            .into_iter()
-            .collect()
+        Field::parse(text, unit).expect("a field").values.into_iter().collect()
     }
 
     #[test]
     fn parts() {
         assert_eq!(values("5", &MINUTE), [5]);
-        assert_eq!(
-            values("1-5,30-40/5,7", &MINUTE),
-            [1, 2, 3, 4, 5, 7, 30, 35, 40]
-        );
+        assert_eq!(values("1-5,30-40/5,7", &MINUTE), [1, 2, 3, 4, 5, 7, 30, 35, 40]);
         assert_eq!(values("*/20", &MINUTE), [0, 20, 40]);
         assert_eq!(values("50/3", &MINUTE), [50, 53, 56, 59]);
         assert_eq!(values("1-59/2", &MINUTE)[..3], [1, 3, 5]);
@@ -210,18 +143,12 @@ mod tests {
     #[test]
     fn texts_of_refusals() {
         let refusal = |text, unit| Field::parse(text, unit).expect_err("refused");
-        assert_eq!(
-            refusal("60", &MINUTE),
-            r#"has "60" in its minute field: it takes numbers from 0 to 59"#
-        );
+        assert_eq!(refusal("60", &MINUTE), r#"has "60" in its minute field: it takes numbers from 0 to 59"#);
         assert_eq!(
             refusal("8", &WEEKDAY),
             r#"has "8" in its weekday field: it takes numbers from 0 to 7 and names from SUN to SAT"#
         );
-        assert_eq!(
-            refusal("*/0", &HOUR),
-            r#"has "*/0" in its hour field: a step is a number from 1 to 23"#
-        );
+        assert_eq!(refusal("*/0", &HOUR), r#"has "*/0" in its hour field: a step is a number from 1 to 23"#);
         assert_eq!(
             refusal("22-2", &HOUR),
             r#"has the hour range "22-2", which runs backwards: write it as two, with a comma"#

@@ -51,11 +51,7 @@ impl Cron {
     /// [`Error::Cron`] when it is malformed, out of range, or a date that never comes, such as `0 0 30 2 *`.
     pub fn parse(expression: &str, zone: Tz) -> Result<Self, Error> {
         match Calendar::parse(expression) {
-            Ok(calendar) => Ok(Self {
-                expression: expression.trim().to_owned(),
-                zone,
-                calendar,
-            }),
+            Ok(calendar) => Ok(Self { expression: expression.trim().to_owned(), zone, calendar }),
             Err(problem) => Err(refuse(expression, problem)),
         }
     }
@@ -72,9 +68,7 @@ impl Cron {
                 let zone = shorten(zone_name, MAX_QUOTED);
                 Err(refuse(
                     expression,
-                    format!(
-                        "names the unknown time zone {zone:?}: write an IANA name such as Europe/Berlin"
-                    ),
+                    format!("names the unknown time zone {zone:?}: write an IANA name such as Europe/Berlin"),
                 ))
             }
         }
@@ -114,8 +108,5 @@ impl fmt::Display for Cron {
 }
 
 fn refuse(expression: &str, problem: String) -> Error {
-    Error::Cron {
-        expression: shorten(expression, MAX_QUOTED),
-        problem,
-    }
+    Error::Cron { expression: shorten(expression, MAX_QUOTED), problem }
 }

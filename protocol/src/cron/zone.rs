@@ -18,11 +18,7 @@ enum Occurrence {
 }
 
 /// The first instant after `after` whose wall time is on the calendar.
-pub(super) fn next_after(
-    calendar: &Calendar,
-    zone: Tz,
-    after: DateTime<Utc>,
-) -> Option<DateTime<Utc>> {
+pub(super) fn next_after(calendar: &Calendar, zone: Tz, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
     if !YEARS.contains(&after.year()) {
         return None;
     }
@@ -78,11 +74,7 @@ fn end_of_gap(zone: Tz, skipped: NaiveDateTime) -> Option<DateTime<Utc>> {
     let mut high = skipped.and_utc().checked_add_signed(MARGIN)?.timestamp();
     while high - low > 1 {
         let middle = low + (high - low) / 2;
-        if DateTime::from_timestamp(middle, 0)?
-            .with_timezone(&zone)
-            .naive_local()
-            > skipped
-        {
+        if DateTime::from_timestamp(middle, 0)?.with_timezone(&zone).naive_local() > skipped {
             high = middle;
         } else {
             low = middle;

@@ -21,10 +21,7 @@ impl Reader {
                     } else if name.is_empty() {
                         self.note(&at, "an argument needs a name");
                     } else {
-                        arguments.push(Argument {
-                            name,
-                            types: Types::Any,
-                        });
+                        arguments.push(Argument { name, types: Types::Any });
                     }
                 }
             }
@@ -32,18 +29,12 @@ impl Reader {
                 self.repeated(place, entries);
                 for (name, node) in entries {
                     let types = self.types(&format!("{place}.{name}"), node, known);
-                    arguments.push(Argument {
-                        name: name.clone(),
-                        types,
-                    });
+                    arguments.push(Argument { name: name.clone(), types });
                 }
             }
             other => self.note(
                 place,
-                format!(
-                    "expected a list of names, or an object of names and types, found {}",
-                    other.describe()
-                ),
+                format!("expected a list of names, or an object of names and types, found {}", other.describe()),
             ),
         }
         arguments
@@ -52,28 +43,16 @@ impl Reader {
     /// `types` says more about arguments that `providing_args` names.
     pub(super) fn refine(&mut self, place: &str, node: &Node, arguments: &mut [Argument]) {
         let Node::Object(entries) = node else {
-            return self.note(
-                place,
-                format!(
-                    "expected an object of names and types, found {}",
-                    node.describe()
-                ),
-            );
+            return self.note(place, format!("expected an object of names and types, found {}", node.describe()));
         };
         self.repeated(place, entries);
         for (name, node) in entries {
             let at = format!("{place}.{name}");
             let types = self.types(&at, node, TypeName::ALL.len());
             match arguments.iter_mut().find(|argument| argument.name == *name) {
-                None => self.note(
-                    &at,
-                    "is not one of `providing_args`: add it there, or remove it here",
-                ),
+                None => self.note(&at, "is not one of `providing_args`: add it there, or remove it here"),
                 Some(argument) if !within(&types, &argument.types) => {
-                    let problem = format!(
-                        "{types} contradicts `providing_args`, which says {}",
-                        argument.types
-                    );
+                    let problem = format!("{types} contradicts `providing_args`, which says {}", argument.types);
                     self.note(&at, problem);
                 }
                 Some(argument) => argument.types = types,
@@ -83,15 +62,10 @@ impl Reader {
 
     fn types(&mut self, place: &str, node: &Node, known: usize) -> Types {
         let Node::Array(nodes) = node else {
-            return self
-                .type_name(place, node, known)
-                .map_or(Types::Any, |name| Types::one_of(&[name]));
+            return self.type_name(place, node, known).map_or(Types::Any, |name| Types::one_of(&[name]));
         };
         if nodes.is_empty() {
-            self.note(
-                place,
-                "an empty list allows nothing: name at least one type",
-            );
+            self.note(place, "an empty list allows nothing: name at least one type");
         }
         let mut names = Vec::new();
         for (index, node) in nodes.iter().enumerate() {
@@ -102,10 +76,7 @@ impl Reader {
 
     pub(super) fn type_name(&mut self, place: &str, node: &Node, known: usize) -> Option<TypeName> {
         let Node::String(word) = node else {
-            self.note(
-                place,
-                format!("expected the name of a type, found {}", node.describe()),
-            );
+            self.note(place, format!("expected the name of a type, found {}", node.describe()));
             return None;
         };
         let name = TypeName::from_name(word);
@@ -114,16 +85,9 @@ impl Reader {
             return Some(name);
         }
         let words: Vec<_> = allowed.iter().map(|name| name.as_str()).collect();
-        let cure = if name.is_some() {
-            "; Python does not know it here, so put it into `types`"
-        } else {
-            ""
-        };
+        let cure = if name.is_some() { "; Python does not know it here, so put it into `types`" } else { "" };
         let word = shorten(word, MAX_QUOTED);
-        self.note(
-            place,
-            format!("unknown type {word:?}, one of {}{cure}", words.join(", ")),
-        );
+        self.note(place, format!("unknown type {word:?}, one of {}{cure}", words.join(", ")));
         None
     }
 }
@@ -132,8 +96,8 @@ impl Reader {
 fn within(refined: &Types, declared: &Types) -> bool {
     match (refined, declared) {
         (_, Types::Any) | (Types::Any, _) => true,
-        (Types::OneOf(refined), Types::OneOf(declared)) => refined
-            .iter()
-            .all(|name| declared.iter().any(|plain| *plain == name.plain())),
+        (Types::OneOf(refined), Types::OneOf(declared)) => {
+            refined.iter().all(|name| declared.iter().any(|plain| *plain == name.plain()))
+        }
     }
 }

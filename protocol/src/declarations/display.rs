@@ -6,12 +6,7 @@ use super::{Argument, QueueDeclaration, SignalDeclaration, Types};
 
 impl fmt::Display for SignalDeclaration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            r#"{{"name": {:?}, "providing_args": {}"#,
-            self.name,
-            Arguments(&self.arguments)
-        )?;
+        write!(f, r#"{{"name": {:?}, "providing_args": {}"#, self.name, Arguments(&self.arguments))?;
         if let Some(answer) = self.answer {
             write!(f, r#", "answer": "{answer}""#)?;
         }
@@ -58,10 +53,7 @@ fn words(types: &Types) -> String {
         Types::Any => r#""any""#.to_owned(),
         Types::OneOf(names) => match names.as_slice() {
             [one] => format!(r#""{one}""#),
-            many => format!(
-                "{:?}",
-                many.iter().map(|name| name.as_str()).collect::<Vec<_>>()
-            ),
+            many => format!("{:?}", many.iter().map(|name| name.as_str()).collect::<Vec<_>>()),
         },
     }
 }

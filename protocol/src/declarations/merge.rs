@@ -12,11 +12,7 @@ pub(super) fn merge(declarations: &mut Declarations, other: Declarations) -> Res
     let mut problems = Vec::new();
     match (&declarations.default_prefix, other.default_prefix) {
         (Some(ours), Some(theirs)) if *ours != theirs => {
-            problems.push(format!(
-                "default_prefix is {:?} and {:?}",
-                ours.as_str(),
-                theirs.as_str()
-            ));
+            problems.push(format!("default_prefix is {:?} and {:?}", ours.as_str(), theirs.as_str()));
         }
         (None, theirs) => merged.default_prefix = theirs,
         _ => {}

@@ -139,9 +139,7 @@ impl Declarations {
     ///
     /// [`Error::Undeclared`], or [`Error::Held`] with every field that does not fit.
     pub fn hold<S: Signal>(&self) -> Result<(), Error> {
-        self.signal(S::NAME)
-            .ok_or_else(|| undeclared("signal", S::NAME))?
-            .hold_signal::<S>()
+        self.signal(S::NAME).ok_or_else(|| undeclared("signal", S::NAME))?.hold_signal::<S>()
     }
 
     /// Holds a Rust type against the declaration of its queue.
@@ -150,15 +148,10 @@ impl Declarations {
     ///
     /// [`Error::Undeclared`], or [`Error::Held`] with every field that does not fit.
     pub fn hold_queue<Q: Queue>(&self) -> Result<(), Error> {
-        self.queue(Q::NAME)
-            .ok_or_else(|| undeclared("queue", Q::NAME))?
-            .hold_queue::<Q>()
+        self.queue(Q::NAME).ok_or_else(|| undeclared("queue", Q::NAME))?.hold_queue::<Q>()
     }
 }
 
 fn undeclared(what: &'static str, name: &str) -> Error {
-    Error::Undeclared {
-        what,
-        name: name.to_owned(),
-    }
+    Error::Undeclared { what, name: name.to_owned() }
 }

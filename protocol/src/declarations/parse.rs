@@ -8,28 +8,16 @@ use crate::{Error, Prefix, check_queue_name, check_signal_name};
 type Entries = [(String, Node)];
 
 pub(super) fn parse(text: &str, source: &str) -> Result<Declarations, Error> {
-    let refuse = |problems| {
-        Err(Error::Declarations {
-            document: source.to_owned(),
-            problems,
-        })
-    };
+    let refuse = |problems| Err(Error::Declarations { document: source.to_owned(), problems });
     let root = match serde_json::from_str::<Node>(text) {
         Ok(root) => root,
         Err(error) => {
-            return refuse(vec![format!(
-                "not JSON: {}",
-                shorten(&error.to_string(), MAX_QUOTED)
-            )]);
+            return refuse(vec![format!("not JSON: {}", shorten(&error.to_string(), MAX_QUOTED))]);
         }
     };
     let mut reader = Reader::default();
     let declarations = reader.document(&root);
-    if reader.problems.is_empty() {
-        Ok(declarations)
-    } else {
-        refuse(reader.problems)
-    }
+    if reader.problems.is_empty() { Ok(declarations) } else { refuse(reader.problems) }
 }
 
 #[derive(Default)]
@@ -46,16 +34,11 @@ impl Reader {
     fn document(&mut self, root: &Node) -> Declarations {
         let mut declarations = Declarations::default();
         let Node::Object(root) = root else {
-            self.problems.push(format!(
-                "expected an object with `signals` and `queues`, found {}",
-                root.describe()
-            ));
+            self.problems.push(format!("expected an object with `signals` and `queues`, found {}", root.describe()));
             return declarations;
         };
         self.repeated("", root);
-        if let Some(text) =
-            get(root, "default_prefix").and_then(|node| self.string("default_prefix", node))
-        {
+        if let Some(text) = get(root, "default_prefix").and_then(|node| self.string("default_prefix", node)) {
             match Prefix::new(&text) {
                 Ok(prefix) => declarations.default_prefix = Some(prefix),
                 Err(error) => self.note("default_prefix", error.to_string()),
@@ -65,18 +48,14 @@ impl Reader {
             let place = format!("signals[{index}]");
             if let Some(signal) = self.signal(&place, entry) {
                 let conflict = merge::add(&mut declarations.signals, &signal.name.clone(), signal);
-                conflict
-                    .into_iter()
-                    .for_each(|problem| self.note(&place, problem));
+                conflict.into_iter().for_each(|problem| self.note(&place, problem));
             }
         }
         for (index, entry) in self.list("queues", root) {
             let place = format!("queues[{index}]");
             if let Some(queue) = self.queue(&place, entry) {
                 let conflict = merge::add(&mut declarations.queues, &queue.name.clone(), queue);
-                conflict
-                    .into_iter()
-                    .for_each(|problem| self.note(&place, problem));
+                conflict.into_iter().for_each(|problem| self.note(&place, problem));
             }
         }
         declarations
@@ -97,13 +76,8 @@ impl Reader {
             self.refine(&format!("{place}.types"), node, &mut arguments);
         }
         let at = format!("{place}.answer");
-        let answer =
-            get(entry, "answer").and_then(|node| self.type_name(&at, node, TypeName::ALL.len()));
-        Some(SignalDeclaration {
-            name: name?,
-            arguments,
-            answer,
-        })
+        let answer = get(entry, "answer").and_then(|node| self.type_name(&at, node, TypeName::ALL.len()));
+        Some(SignalDeclaration { name: name?, arguments, answer })
     }
 
     fn queue(&mut self, place: &str, entry: &Node) -> Option<QueueDeclaration> {
@@ -117,28 +91,14 @@ impl Reader {
             topics.extend(self.string(&format!("{place}.topics[{index}]"), node));
         }
         if exchange.is_none() && !topics.is_empty() {
-            self.note(
-                &format!("{place}.topics"),
-                "topics need an exchange: add `exchange`, or remove `topics`",
-            );
+            self.note(&format!("{place}.topics"), "topics need an exchange: add `exchange`, or remove `topics`");
         }
         let at = format!("{place}.message");
-        let message =
-            get(entry, "message").map(|node| self.arguments(&at, node, TypeName::ALL.len()));
-        Some(QueueDeclaration {
-            name: name?,
-            exchange,
-            topics,
-            message,
-        })
+        let message = get(entry, "message").map(|node| self.arguments(&at, node, TypeName::ALL.len()));
+        Some(QueueDeclaration { name: name?, exchange, topics, message })
     }
 
-    fn name(
-        &mut self,
-        place: &str,
-        entry: &Entries,
-        check: fn(&str) -> Result<(), Error>,
-    ) -> Option<String> {
+    fn name(&mut self, place: &str, entry: &Entries, check: fn(&str) -> Result<(), Error>) -> Option<String> {
         let at = format!("{place}.name");
         let Some(node) = get(entry, "name") else {
             self.note(&at, "missing: every entry needs a name");
@@ -161,20 +121,13 @@ impl Reader {
                 Some(entries)
             }
             other => {
-                self.note(
-                    place,
-                    format!("expected an object, found {}", other.describe()),
-                );
+                self.note(place, format!("expected an object, found {}", other.describe()));
                 None
             }
         }
     }
 
-    fn list<'a>(
-        &mut self,
-        key: &str,
-        root: &'a Entries,
-    ) -> impl Iterator<Item = (usize, &'a Node)> + use<'a> {
+    fn list<'a>(&mut self, key: &str, root: &'a Entries) -> impl Iterator<Item = (usize, &'a Node)> + use<'a> {
         self.list_at(key, get(root, key))
     }
 
@@ -187,10 +140,7 @@ impl Reader {
             None => &[],
             Some(Node::Array(nodes)) => nodes,
             Some(other) => {
-                self.note(
-                    place,
-                    format!("expected a list, found {}", other.describe()),
-                );
+                self.note(place, format!("expected a list, found {}", other.describe()));
                 &[]
             }
         };
@@ -201,10 +151,7 @@ impl Reader {
         match node {
             Node::String(text) => Some(text.clone()),
             other => {
-                self.note(
-                    place,
-                    format!("expected a string, found {}", other.describe()),
-                );
+                self.note(place, format!("expected a string, found {}", other.describe()));
                 None
             }
         }
@@ -214,11 +161,7 @@ impl Reader {
     pub(super) fn repeated(&mut self, place: &str, entries: &Entries) {
         for (index, (key, _)) in entries.iter().enumerate() {
             if entries[..index].iter().any(|(earlier, _)| earlier == key) {
-                let place = if place.is_empty() {
-                    key.clone()
-                } else {
-                    format!("{place}.{key}")
-                };
+                let place = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
                 self.note(&place, "stands twice: remove one");
             }
         }
@@ -226,8 +169,5 @@ impl Reader {
 }
 
 fn get<'a>(entries: &'a Entries, key: &str) -> Option<&'a Node> {
-    entries
-        .iter()
-        .find(|(name, _)| name == key)
-        .map(|(_, node)| node)
+    entries.iter().find(|(name, _)| name == key).map(|(_, node)| node)
 }

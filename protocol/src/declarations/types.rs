@@ -233,19 +233,11 @@ mod tests {
         let cases = [
             (TypeName::U8, json!(255), json!(256)),
             (TypeName::U16, json!(65_535), json!(-1)),
-            (
-                TypeName::U32,
-                json!(u32::MAX),
-                json!(u64::from(u32::MAX) + 1),
-            ),
+            (TypeName::U32, json!(u32::MAX), json!(u64::from(u32::MAX) + 1)),
             (TypeName::U64, json!(u64::MAX), json!(-1)),
             (TypeName::I8, json!(-128), json!(128)),
             (TypeName::I16, json!(-32_768), json!(-32_769)),
-            (
-                TypeName::I32,
-                json!(i32::MAX),
-                json!(i64::from(i32::MAX) + 1),
-            ),
+            (TypeName::I32, json!(i32::MAX), json!(i64::from(i32::MAX) + 1)),
             (TypeName::I64, json!(i64::MIN), json!(u64::MAX)),
         ];
         for (name, inside, outside) in cases {

@@ -187,6 +187,9 @@ impl Handler<Settle> for Adapter {
         let Some(queue) = self.queues.get(&consumer).cloned() else {
             return reply.into_iter().for_each(|reply| reply.send(Err(SettleError::Closed(batch.len()))));
         };
+        if settled::has_outbox(&batch) {
+            return reply.into_iter().for_each(|reply| reply.send(Err(SettleError::NoOutbox)));
+        }
         let key = self.key(consumer);
         let events = self.context.env.events.clone();
         let mut late = Vec::new();

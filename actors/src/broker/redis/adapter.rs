@@ -6,6 +6,7 @@ use tokio::time::{Instant, timeout};
 
 use super::connection::Link;
 use super::{consume, inspect, publish, settle};
+use crate::broker::settled;
 use crate::contract::{
     Cancel, Capabilities, CloseBroker, Consume, Dead, DescribeBroker, Description, Inspect, Send, Settle, SettleError,
 };
@@ -63,6 +64,9 @@ impl Handler<Settle> for Adapter {
 
     fn handle(&mut self, message: Settle, _: &mut Context<Self>) {
         let Settle { consumer, batch, reply } = message;
+        if settled::has_outbox(&batch) {
+            return reply.into_iter().for_each(|reply| reply.send(Err(SettleError::NoOutbox)));
+        }
         let Some(consumer) = self.0.consumers.borrow().get(&consumer).cloned() else {
             return reply.into_iter().for_each(|reply| reply.send(Err(SettleError::Closed(batch.len()))));
         };

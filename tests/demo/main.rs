@@ -1,0 +1,13 @@
+//! The demo cluster as its users run it: its processes, their flags, signals, outboxes and summaries.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod bounds;
+mod chaos;
+mod common;
+mod first;
+mod interrupts;
+mod memory;
+mod processes;
+mod unreachable;
+mod usage;
