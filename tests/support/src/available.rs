@@ -93,52 +93,29 @@ fn look_for_redis() -> Result<(), Missing> {
         return Err(Missing("redis-server is not installed".into()));
     };
     let text = output_of(&program, &["--version"])?;
-    let major = text
-        .split("v=")
-        .nth(1)
-        .and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
+    let major = text.split("v=").nth(1).and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
     match major {
         Some(7..) => Ok(()),
-        Some(old) => Err(Missing(format!(
-            "{} is version {old}, older than 7",
-            program.display()
-        ))),
-        None => Err(Missing(format!(
-            "{} told no version: {}",
-            program.display(),
-            text.trim()
-        ))),
+        Some(old) => Err(Missing(format!("{} is version {old}, older than 7", program.display()))),
+        None => Err(Missing(format!("{} told no version: {}", program.display(), text.trim()))),
     }
 }
 
 fn look_for_python() -> Result<(), Missing> {
     let program = python::program();
     if !program.exists() {
-        return Err(Missing(format!(
-            "there is no Python at {}",
-            program.display()
-        )));
+        return Err(Missing(format!("there is no Python at {}", program.display())));
     }
-    let version = output_of(
-        &program,
-        &[
-            "-c",
-            "import microagent, redis; print(microagent.__version__)",
-        ],
-    )?;
+    let version = output_of(&program, &["-c", "import microagent, redis; print(microagent.__version__)"])?;
     match version.trim() {
         "1.9.0" => Ok(()),
-        other => Err(Missing(format!(
-            "{} has microagent {other:?}, not 1.9.0",
-            program.display()
-        ))),
+        other => Err(Missing(format!("{} has microagent {other:?}, not 1.9.0", program.display()))),
     }
 }
 
 fn output_of(program: &PathBuf, args: &[&str]) -> Result<String, Missing> {
     let output = Command::new(program).args(args).output();
-    let output =
-        output.map_err(|error| Missing(format!("{} can't be run: {error}", program.display())))?;
+    let output = output.map_err(|error| Missing(format!("{} can't be run: {error}", program.display())))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let last = said.trim().lines().last().unwrap_or_default();

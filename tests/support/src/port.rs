@@ -44,25 +44,16 @@ impl Port {
         fs::create_dir_all(&locks).map_err(|error| format!("{}: {error}", locks.display()))?;
         let path = locks.join(number.to_string());
         let lock = File::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        lock.try_lock()
-            .map_err(|error| format!("{}: {error}", path.display()))?;
+        lock.try_lock().map_err(|error| format!("{}: {error}", path.display()))?;
 
-        TcpListener::bind(("127.0.0.1", number))
-            .map_err(|error| format!("port {number}: {error}"))?;
-        Ok(Port {
-            number,
-            _lock: lock,
-        })
+        TcpListener::bind(("127.0.0.1", number)).map_err(|error| format!("port {number}: {error}"))?;
+        Ok(Port { number, _lock: lock })
     }
 }
 
 fn first_ephemeral() -> u16 {
     let range = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
-    range
-        .split_whitespace()
-        .next()
-        .and_then(|first| first.parse().ok())
-        .unwrap_or(32_768)
+    range.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(32_768)
 }
 
 #[cfg(test)]

@@ -46,10 +46,7 @@ impl Peer {
     /// When it is not ready within 20 s; the message holds what it printed.
     pub fn start(script: &str, args: &[&str]) -> impl Future<Output = Peer> + use<> {
         let mut command = Command::new(program());
-        command
-            .arg("-u")
-            .arg(crate::workspace().join("tests/interop").join(script))
-            .args(args);
+        command.arg("-u").arg(crate::workspace().join("tests/interop").join(script)).args(args);
         async move {
             let child = Child::spawn(command);
             child.wait_stdout(|line| line == "ready", START).await;
@@ -69,14 +66,8 @@ impl Peer {
 
     /// The lines so far that are JSON and that `wanted` accepts, in their order.
     pub fn jsons(&self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
-        let lines = self
-            .lines()
-            .into_iter()
-            .filter(|line| line.starts_with('{'));
-        lines
-            .filter_map(|line| serde_json::from_str(&line).ok())
-            .filter(|value| wanted(value))
-            .collect()
+        let lines = self.lines().into_iter().filter(|line| line.starts_with('{'));
+        lines.filter_map(|line| serde_json::from_str(&line).ok()).filter(|value| wanted(value)).collect()
     }
 
     /// Waits for a line that `wanted` accepts, and returns it. Lines printed before count.
@@ -85,11 +76,7 @@ impl Peer {
     ///
     /// At the deadline, or when the script has ended without such a line.
     #[track_caller]
-    pub fn wait_line(
-        &self,
-        wanted: impl Fn(&str) -> bool,
-        deadline: Duration,
-    ) -> impl Future<Output = String> {
+    pub fn wait_line(&self, wanted: impl Fn(&str) -> bool, deadline: Duration) -> impl Future<Output = String> {
         self.child.wait_stdout(wanted, deadline)
     }
 
@@ -99,11 +86,7 @@ impl Peer {
     ///
     /// At the deadline; the message holds the script's output.
     #[track_caller]
-    pub fn wait_json(
-        &self,
-        wanted: impl Fn(&Value) -> bool,
-        deadline: Duration,
-    ) -> impl Future<Output = Value> {
+    pub fn wait_json(&self, wanted: impl Fn(&Value) -> bool, deadline: Duration) -> impl Future<Output = Value> {
         let found = self.wait_jsons(1, wanted, deadline);
         async move { found.await.swap_remove(0) }
     }
@@ -120,17 +103,13 @@ impl Peer {
         wanted: impl Fn(&Value) -> bool,
         deadline: Duration,
     ) -> impl Future<Output = Vec<Value>> {
-        wait::until(
-            deadline,
-            format!("{count} lines of a Python peer"),
-            async move || {
-                let found = self.jsons(&wanted);
-                if found.len() < count {
-                    return Err(format!("{}\n{}", self.child.stdout(), self.child.stderr()));
-                }
-                Ok(found)
-            },
-        )
+        wait::until(deadline, format!("{count} lines of a Python peer"), async move || {
+            let found = self.jsons(&wanted);
+            if found.len() < count {
+                return Err(format!("{}\n{}", self.child.stdout(), self.child.stderr()));
+            }
+            Ok(found)
+        })
     }
 
     /// Sends one command as a JSON line.
@@ -149,10 +128,7 @@ impl Peer {
     /// When the script has ended; the message holds its stderr.
     pub fn send_line(&self, line: &str) {
         if let Err(error) = self.child.send_line(line) {
-            panic!(
-                "the Python peer takes no line: {error}\n{}",
-                self.child.stderr()
-            );
+            panic!("the Python peer takes no line: {error}\n{}", self.child.stderr());
         }
     }
 

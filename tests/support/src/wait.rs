@@ -66,11 +66,7 @@ impl<T, E: Debug> Condition for Result<T, E> {
 ///
 /// When the deadline passes first: the message holds `what`, the caller's line and the check's last error.
 #[track_caller]
-pub fn until<C, F>(
-    deadline: Duration,
-    what: impl Display,
-    mut check: F,
-) -> impl Future<Output = C::Value>
+pub fn until<C, F>(deadline: Duration, what: impl Display, mut check: F) -> impl Future<Output = C::Value>
 where
     C: Condition,
     F: AsyncFnMut() -> C,
@@ -100,9 +96,7 @@ mod tests {
     use std::panic::AssertUnwindSafe;
 
     fn run<T>(body: impl Future<Output = T>) -> T {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(body)
     }
 
@@ -115,26 +109,19 @@ mod tests {
     #[test]
     fn what_was_waited_for_is_in_the_panic() {
         let said = panic_of(until(Duration::from_millis(30), "rain", async || false));
-        assert!(
-            said.starts_with("waited 30ms in vain for rain (at "),
-            "{said}"
-        );
+        assert!(said.starts_with("waited 30ms in vain for rain (at "), "{said}");
         assert!(said.contains("wait.rs:"), "{said}");
     }
 
     #[test]
     fn the_last_error_is_in_the_panic() {
-        let said = panic_of(until(Duration::from_millis(30), "rain", async || {
-            Err::<(), _>("dry")
-        }));
+        let said = panic_of(until(Duration::from_millis(30), "rain", async || Err::<(), _>("dry")));
         assert!(said.contains("the last error: \"dry\""), "{said}");
     }
 
     #[test]
     fn a_check_that_hangs_is_cut_off() {
-        let said = panic_of(until(Duration::from_millis(30), "rain", async || {
-            std::future::pending::<bool>().await
-        }));
+        let said = panic_of(until(Duration::from_millis(30), "rain", async || std::future::pending::<bool>().await));
         assert!(said.contains("did not return"), "{said}");
     }
 

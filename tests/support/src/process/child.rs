@@ -50,16 +50,11 @@ impl Child {
     /// When it can't be started.
     pub fn spawn(mut command: Command) -> Child {
         let name = command.get_program().to_string_lossy().into_owned();
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(run) = std::env::var_os(RUN) {
             command.env(CHILD, run);
         }
-        let mut process = command
-            .spawn()
-            .unwrap_or_else(|error| panic!("can't start {name}: {error}"));
+        let mut process = command.spawn().unwrap_or_else(|error| panic!("can't start {name}: {error}"));
         Child {
             stdin: Mutex::new(process.stdin.take()),
             stdout: Output::gather(process.stdout.take()),
@@ -78,10 +73,7 @@ impl Child {
     pub fn signal(&self, signal: Signal) {
         // Under the lock and only while it is not reaped: the id can't have passed to another process.
         let mut process = lock(&self.process);
-        if let (Ok(None), Some(pid)) = (
-            process.try_wait(),
-            i32::try_from(process.id()).ok().and_then(Pid::from_raw),
-        ) {
+        if let (Ok(None), Some(pid)) = (process.try_wait(), i32::try_from(process.id()).ok().and_then(Pid::from_raw)) {
             kill_process(pid, signal).ok();
         }
     }
@@ -89,11 +81,7 @@ impl Child {
     /// The exit code if the program has ended: 128 + the signal's number when a signal ended it, as in a shell.
     pub fn exit_code(&self) -> Option<i32> {
         let status = lock(&self.process).try_wait().ok().flatten()?;
-        Some(
-            status
-                .code()
-                .unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
-        )
+        Some(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)))
     }
 
     /// Waits for the end of the program and of its output, and returns [`Child::exit_code`].
@@ -108,9 +96,7 @@ impl Child {
         });
         async move {
             let code = ended.await;
-            let dry = wait::until(DRY * 2, "its output", async || {
-                self.stdout.ended() && self.stderr.ended()
-            });
+            let dry = wait::until(DRY * 2, "its output", async || self.stdout.ended() && self.stderr.ended());
             // A grandchild may hold the pipes open; that is no fault of this program.
             tokio::time::timeout(DRY, dry).await.ok();
             code
@@ -169,11 +155,7 @@ impl Child {
     ///
     /// At the deadline, or when the program has ended without such a line.
     #[track_caller]
-    pub fn wait_stdout(
-        &self,
-        wanted: impl Fn(&str) -> bool,
-        deadline: Duration,
-    ) -> impl Future<Output = String> {
+    pub fn wait_stdout(&self, wanted: impl Fn(&str) -> bool, deadline: Duration) -> impl Future<Output = String> {
         self.wait_in(&self.stdout, wanted, deadline)
     }
 
@@ -183,11 +165,7 @@ impl Child {
     ///
     /// At the deadline, or when the program has ended without such a line.
     #[track_caller]
-    pub fn wait_stderr(
-        &self,
-        wanted: impl Fn(&str) -> bool,
-        deadline: Duration,
-    ) -> impl Future<Output = String> {
+    pub fn wait_stderr(&self, wanted: impl Fn(&str) -> bool, deadline: Duration) -> impl Future<Output = String> {
         self.wait_in(&self.stderr, wanted, deadline)
     }
 
@@ -208,23 +186,15 @@ impl Child {
         wanted: impl Fn(&str) -> bool,
         deadline: Duration,
     ) -> impl Future<Output = String> {
-        wait::until(
-            deadline,
-            format!("a line of {}", self.name),
-            async move || {
-                // Looked at before the lines: what ends after that has printed everything already.
-                let ended = self.exit_code().is_some() && output.ended();
-                match output.lines().into_iter().find(|line| wanted(line)) {
-                    Some(line) => Ok(line),
-                    None if ended => panic!(
-                        "{} ended without the line waited for\n{}",
-                        self.name,
-                        self.tail()
-                    ),
-                    None => Err(self.tail()),
-                }
-            },
-        )
+        wait::until(deadline, format!("a line of {}", self.name), async move || {
+            // Looked at before the lines: what ends after that has printed everything already.
+            let ended = self.exit_code().is_some() && output.ended();
+            match output.lines().into_iter().find(|line| wanted(line)) {
+                Some(line) => Ok(line),
+                None if ended => panic!("{} ended without the line waited for\n{}", self.name, self.tail()),
+                None => Err(self.tail()),
+            }
+        })
     }
 
     fn status(&self, field: &str) -> Option<u64> {

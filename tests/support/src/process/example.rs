@@ -22,19 +22,14 @@ pub fn example(name: &str) -> PathBuf {
     let binary = profile.join("examples").join(name);
     if !is_current(&binary) {
         build(name, &profile);
-        assert!(
-            binary.exists(),
-            "cargo built the example {name}, but {} does not exist",
-            binary.display()
-        );
+        assert!(binary.exists(), "cargo built the example {name}, but {} does not exist", binary.display());
     }
     binary
 }
 
 /// `target/debug` for a test binary `target/debug/deps/name-hash`.
 fn profile_folder() -> PathBuf {
-    let test = std::env::current_exe()
-        .unwrap_or_else(|error| panic!("the path of this test is not known: {error}"));
+    let test = std::env::current_exe().unwrap_or_else(|error| panic!("the path of this test is not known: {error}"));
     let deps = test.ancestors().find(|folder| folder.ends_with("deps"));
     match deps.and_then(Path::parent) {
         Some(profile) => profile.to_owned(),
@@ -51,10 +46,7 @@ fn is_current(binary: &Path) -> bool {
     let Ok(list) = fs::read_to_string(binary.with_extension("d")) else {
         return false;
     };
-    let sources = list
-        .split_once(": ")
-        .map(|(_, sources)| sources)
-        .unwrap_or_default();
+    let sources = list.split_once(": ").map(|(_, sources)| sources).unwrap_or_default();
     let escaped = sources.trim().replace("\\ ", "\0");
     escaped.split(' ').all(|source| {
         let source = source.replace('\0', " ");
@@ -65,17 +57,8 @@ fn is_current(binary: &Path) -> bool {
 fn build(name: &str, profile: &Path) {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args([
-        "build",
-        "--quiet",
-        "--package",
-        "formicary",
-        "--example",
-        name,
-    ]);
-    command
-        .arg("--manifest-path")
-        .arg(crate::workspace().join("Cargo.toml"));
+    command.args(["build", "--quiet", "--package", "formicary", "--example", name]);
+    command.arg("--manifest-path").arg(crate::workspace().join("Cargo.toml"));
     match profile.file_name().and_then(|folder| folder.to_str()) {
         Some("debug") | None => {}
         Some(other) => {
@@ -83,14 +66,9 @@ fn build(name: &str, profile: &Path) {
         }
     }
     command.env("CARGO_TARGET_DIR", profile.parent().unwrap_or(profile));
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("can't run cargo: {error}"));
+    let output = command.output().unwrap_or_else(|error| panic!("can't run cargo: {error}"));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "cargo can't build the example {name}:\n{said}"
-    );
+    assert!(output.status.success(), "cargo can't build the example {name}:\n{said}");
 }
 
 #[cfg(test)]
@@ -106,20 +84,13 @@ mod tests {
         for file in [&source, &other, &binary] {
             fs::write(file, "").expect("a file");
         }
-        let list = format!(
-            "{}: {} {}\n",
-            binary.display(),
-            source.display().to_string().replace(' ', "\\ "),
-            other.display()
-        );
+        let list =
+            format!("{}: {} {}\n", binary.display(), source.display().to_string().replace(' ', "\\ "), other.display());
         assert!(!is_current(&binary), "no list of sources");
         fs::write(path("demo.d"), list).expect("a list");
         assert!(is_current(&binary));
 
-        let changed = fs::File::options()
-            .write(true)
-            .open(&source)
-            .expect("the source");
+        let changed = fs::File::options().write(true).open(&source).expect("the source");
         let later = SystemTime::now() + Duration::from_secs(60);
         changed.set_modified(later).expect("a time");
         assert!(!is_current(&binary), "an old binary");

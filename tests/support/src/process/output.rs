@@ -46,13 +46,9 @@ impl Output {
                 lines.bytes += line.len();
                 let cut = lines.bytes > LIMIT;
                 let text = String::from_utf8_lossy(&line);
-                lines
-                    .lines
-                    .push(text.trim_end_matches(['\r', '\n']).to_owned());
+                lines.lines.push(text.trim_end_matches(['\r', '\n']).to_owned());
                 if cut {
-                    lines
-                        .lines
-                        .push(format!("[cut off: more than {LIMIT} bytes]"));
+                    lines.lines.push(format!("[cut off: more than {LIMIT} bytes]"));
                 }
             }
             line.clear();

@@ -26,13 +26,7 @@ impl Link {
         open: &Arc<AtomicUsize>,
     ) -> Link {
         open.fetch_add(1, Ordering::SeqCst);
-        Link {
-            client,
-            target,
-            modes,
-            resets,
-            _counted: Counted(Arc::clone(open)),
-        }
+        Link { client, target, modes, resets, _counted: Counted(Arc::clone(open)) }
     }
 
     pub(super) async fn run(mut self) {

@@ -72,19 +72,10 @@ impl Proxy {
             open: Arc::clone(&open),
             resets: watch::Sender::new(0),
         };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.unwrap_or_else(|error| panic!("no runtime for a proxy: {error}"));
         let thread = std::thread::spawn(move || runtime.block_on(switch.run(inbox)));
-        let proxy = Proxy {
-            orders: Some(orders),
-            to_server,
-            to_client,
-            open,
-            thread: Some(thread),
-            port,
-        };
+        let proxy = Proxy { orders: Some(orders), to_server, to_client, open, thread: Some(thread), port };
         proxy.accept().await;
         proxy
     }
@@ -123,12 +114,8 @@ impl Proxy {
     /// Resets every open connection (RST to both sides); returns when they are gone. New ones are taken.
     pub async fn drop_all(&self) {
         self.order(Order::DropAll).await;
-        crate::wait::until(
-            Duration::from_secs(5),
-            "the reset of all connections",
-            async || self.connections() == 0,
-        )
-        .await;
+        crate::wait::until(Duration::from_secs(5), "the reset of all connections", async || self.connections() == 0)
+            .await;
     }
 
     /// Closes the listener: new connections are refused, open ones stay.
@@ -152,9 +139,7 @@ impl Proxy {
         if let Some(orders) = &self.orders {
             orders.send(order(done)).ok();
         }
-        answer
-            .await
-            .unwrap_or_else(|_| panic!("the thread of a proxy has ended"))
+        answer.await.unwrap_or_else(|_| panic!("the thread of a proxy has ended"))
     }
 }
 

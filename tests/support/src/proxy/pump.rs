@@ -17,20 +17,12 @@ const CHUNK: usize = 16 * 1024;
 type Chunk = (Option<Instant>, Vec<u8>);
 
 /// Carries bytes until the end of the stream, which it passes on; a broken one is an error.
-pub(super) async fn pump(
-    from: ReadHalf<'_>,
-    to: WriteHalf<'_>,
-    modes: watch::Receiver<Mode>,
-) -> io::Result<()> {
+pub(super) async fn pump(from: ReadHalf<'_>, to: WriteHalf<'_>, modes: watch::Receiver<Mode>) -> io::Result<()> {
     let (chunks, arriving) = mpsc::channel(ON_THE_WAY);
     tokio::try_join!(take(from, chunks, modes), deliver(to, arriving)).map(|_| ())
 }
 
-async fn take(
-    mut from: ReadHalf<'_>,
-    chunks: mpsc::Sender<Chunk>,
-    mut modes: watch::Receiver<Mode>,
-) -> io::Result<()> {
+async fn take(mut from: ReadHalf<'_>, chunks: mpsc::Sender<Chunk>, mut modes: watch::Receiver<Mode>) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
     loop {
         let read = from.read(&mut buffer).await;

@@ -51,17 +51,9 @@ impl Server {
     pub(super) async fn start_with(options: Options) -> Server {
         let mut said = String::new();
         for _ in 0..TRIES {
-            let folder = tempfile::Builder::new()
-                .prefix("formicary-redis-")
-                .tempdir();
-            let folder = folder
-                .unwrap_or_else(|error| panic!("no temporary folder for redis-server: {error}"));
-            let mut server = Server {
-                options: options.clone(),
-                port: Port::take(),
-                folder,
-                process: None,
-            };
+            let folder = tempfile::Builder::new().prefix("formicary-redis-").tempdir();
+            let folder = folder.unwrap_or_else(|error| panic!("no temporary folder for redis-server: {error}"));
+            let mut server = Server { options: options.clone(), port: Port::take(), folder, process: None };
             match server.launch().await {
                 Ok(()) => return server,
                 // Somebody else was quicker on this port: another one will do.
@@ -115,10 +107,7 @@ impl Server {
     pub async fn restart(&mut self) {
         self.stop().await;
         if let Err(log) = self.launch().await {
-            panic!(
-                "redis-server did not start again on port {}: {log}",
-                self.port()
-            );
+            panic!("redis-server did not start again on port {}: {log}", self.port());
         }
     }
 
@@ -165,9 +154,7 @@ impl Server {
     /// The socket's, [`io::ErrorKind::TimedOut`] after 5 s, and the server's own with its text.
     pub async fn command<A: AsRef<[u8]>>(&self, args: &[A]) -> io::Result<Reply> {
         let ask = async { self.connect().await?.command(args).await };
-        tokio::time::timeout(ANSWER, ask)
-            .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        tokio::time::timeout(ANSWER, ask).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// The server's log.
@@ -180,36 +167,23 @@ impl Server {
             return Err("redis-server is not installed (run scripts/test)".into());
         };
         let mut command = Command::new(program);
-        command.args([
-            "--port",
-            &self.port().to_string(),
-            "--bind",
-            "127.0.0.1",
-            "--daemonize",
-            "no",
-        ]);
+        command.args(["--port", &self.port().to_string(), "--bind", "127.0.0.1", "--daemonize", "no"]);
         command.arg("--dir").arg(self.folder.path());
-        command
-            .arg("--logfile")
-            .arg(self.folder.path().join("redis.log"));
+        command.arg("--logfile").arg(self.folder.path().join("redis.log"));
         command.args(self.options.command_line());
         let process = Child::spawn(command);
 
         let pid = format!("process_id:{}\r\n", process.pid());
-        let up = wait::until(
-            START,
-            format!("redis-server on port {}", self.port()),
-            async || {
-                if process.exit_code().is_some() {
-                    return Some(Err(format!("{}{}", self.log(), process.stdout())));
-                }
-                // Asks for its id: on a port that was lost in a race, another server would answer.
-                let info = self.command(&["INFO", "server"]).await.ok()?.text()?;
-                // While it loads its data, it tells its id, but does not answer a PING.
-                self.command(&["PING"]).await.ok()?;
-                info.contains(&pid).then_some(Ok(()))
-            },
-        );
+        let up = wait::until(START, format!("redis-server on port {}", self.port()), async || {
+            if process.exit_code().is_some() {
+                return Some(Err(format!("{}{}", self.log(), process.stdout())));
+            }
+            // Asks for its id: on a port that was lost in a race, another server would answer.
+            let info = self.command(&["INFO", "server"]).await.ok()?.text()?;
+            // While it loads its data, it tells its id, but does not answer a PING.
+            self.command(&["PING"]).await.ok()?;
+            info.contains(&pid).then_some(Ok(()))
+        });
         up.await?;
         self.process = Some(process);
         Ok(())
@@ -218,9 +192,6 @@ impl Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server")
-            .field("port", &self.port())
-            .field("pid", &self.pid())
-            .finish_non_exhaustive()
+        f.debug_struct("Server").field("port", &self.port()).field("pid", &self.pid()).finish_non_exhaustive()
     }
 }

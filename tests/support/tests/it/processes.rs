@@ -31,8 +31,7 @@ async fn more_output_than_a_pipe_holds_does_not_block() {
 
 #[tokio::test]
 async fn a_signal_reaches_it() {
-    let child =
-        shell("trap 'echo caught; exit 7' TERM; echo up; while :; do read -r line || :; done");
+    let child = shell("trap 'echo caught; exit 7' TERM; echo up; while :; do read -r line || :; done");
     child.wait_stdout(|line| line == "up", SOON).await;
     child.signal(Signal::TERM);
     child.close_stdin();
@@ -52,31 +51,20 @@ async fn the_end_by_a_signal_is_its_number_and_128() {
 async fn lines_go_in() {
     let child = shell("read -r line; echo got $line");
     child.send_line("it").expect("a line");
-    assert_eq!(
-        child
-            .wait_stdout(|line| line.starts_with("got"), SOON)
-            .await,
-        "got it"
-    );
+    assert_eq!(child.wait_stdout(|line| line.starts_with("got"), SOON).await, "got it");
 }
 
 #[tokio::test]
 async fn memory_is_told() {
     let child = shell("read -r line");
-    let rss = wait::until(SOON, "a size", async || {
-        child.rss_bytes().filter(|bytes| *bytes > 0)
-    })
-    .await;
+    let rss = wait::until(SOON, "a size", async || child.rss_bytes().filter(|bytes| *bytes > 0)).await;
     assert!(rss < 100 << 20, "{rss}");
     assert!(child.peak_rss_bytes() >= Some(rss));
 }
 
 #[test]
 fn a_line_that_never_comes_ends_with_the_output() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let panic = std::panic::catch_unwind(AssertUnwindSafe(|| {
         runtime.block_on(async {
             let child = shell("echo reason >&2; exit 1");
@@ -85,10 +73,7 @@ fn a_line_that_never_comes_ends_with_the_output() {
     }));
     let panic = panic.expect_err("a panic");
     let said = panic.downcast_ref::<String>().cloned().unwrap_or_default();
-    assert!(
-        said.contains("reason") && said.contains("exit code Some(1)"),
-        "{said}"
-    );
+    assert!(said.contains("reason") && said.contains("exit code Some(1)"), "{said}");
 }
 
 #[tokio::test]

@@ -27,17 +27,12 @@ async fn echo() -> u16 {
 }
 
 async fn client(proxy: &Proxy) -> TcpStream {
-    TcpStream::connect(("127.0.0.1", proxy.port()))
-        .await
-        .expect("a connection")
+    TcpStream::connect(("127.0.0.1", proxy.port())).await.expect("a connection")
 }
 
 async fn read(stream: &mut TcpStream, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
-    timeout(SOON, stream.read_exact(&mut bytes))
-        .await
-        .expect("in time")
-        .expect("bytes");
+    timeout(SOON, stream.read_exact(&mut bytes)).await.expect("in time").expect("bytes");
     bytes
 }
 
@@ -48,11 +43,7 @@ async fn is_silent(stream: &mut TcpStream) -> bool {
 
 async fn error_of(stream: &mut TcpStream) -> Option<ErrorKind> {
     let mut byte = [0];
-    timeout(SOON, stream.read(&mut byte))
-        .await
-        .expect("in time")
-        .err()
-        .map(|error| error.kind())
+    timeout(SOON, stream.read(&mut byte)).await.expect("in time").err().map(|error| error.kind())
 }
 
 #[tokio::test]
@@ -66,17 +57,11 @@ async fn passes_bytes_and_the_end_of_the_stream() {
         writer.write_all(&sent).await.expect("a write");
         writer.shutdown().await.expect("a shutdown");
     };
-    let (_, read) = timeout(SOON, async {
-        tokio::join!(write, reader.read_to_end(&mut received))
-    })
-    .await
-    .expect("in time");
+    let (_, read) =
+        timeout(SOON, async { tokio::join!(write, reader.read_to_end(&mut received)) }).await.expect("in time");
     read.expect("an end");
     assert!(received == sent);
-    wait::until(SOON, "the end of the connection", async || {
-        proxy.connections() == 0
-    })
-    .await;
+    wait::until(SOON, "the end of the connection", async || proxy.connections() == 0).await;
 }
 
 #[tokio::test]
@@ -94,11 +79,7 @@ async fn delays_one_direction() {
     let start = Instant::now();
     stream.write_all(b"cd").await.expect("a write");
     assert_eq!(read(&mut stream, 2).await, b"cd");
-    assert!(
-        start.elapsed() < Duration::from_millis(200),
-        "{:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_millis(200), "{:?}", start.elapsed());
 }
 
 #[tokio::test]
@@ -155,9 +136,7 @@ async fn refuses_and_accepts_again_on_the_same_port() {
     old.write_all(b"a").await.expect("a write");
     assert_eq!(read(&mut old, 1).await, b"a");
     proxy.refuse().await;
-    let refused = TcpStream::connect(("127.0.0.1", proxy.port()))
-        .await
-        .expect_err("a refusal");
+    let refused = TcpStream::connect(("127.0.0.1", proxy.port())).await.expect_err("a refusal");
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     old.write_all(b"b").await.expect("a write");
     assert_eq!(read(&mut old, 1).await, b"b");

@@ -24,13 +24,8 @@ async fn a_signal_passes_between_two_peers() {
     );
     let args = json!({"user_id": 9_007_199_254_740_993u64, "name": "Zoë ☂"});
     sender.send(&json!({"do": "send", "signal": "user_created", "sender": "rust", "args": args}));
-    let seen = listener
-        .wait_json(|line| line["saw"] == "user_created", SOON)
-        .await;
-    assert_eq!(
-        seen,
-        json!({"saw": "user_created", "sender": "rust", "args": args})
-    );
+    let seen = listener.wait_json(|line| line["saw"] == "user_created", SOON).await;
+    assert_eq!(seen, json!({"saw": "user_created", "sender": "rust", "args": args}));
     assert_eq!(listener.stop().await, 0);
 }
 
@@ -44,32 +39,17 @@ async fn a_call_is_answered_by_two_peers() {
     let answer = |name, how| {
         let how = format!("rpc_comments_count={how}");
         let url = url.clone();
-        async move {
-            Peer::start(
-                "peer.py",
-                &["--dsn", &url, "--name", name, "--answer", &how],
-            )
-            .await
-        }
+        async move { Peer::start("peer.py", &["--dsn", &url, "--name", name, "--answer", &how]).await }
     };
-    let (_one, _two, caller) = tokio::join!(
-        answer("One", "value:1"),
-        answer("Two", "raise"),
-        Peer::start("peer.py", &["--dsn", &url])
-    );
+    let (_one, _two, caller) =
+        tokio::join!(answer("One", "value:1"), answer("Two", "raise"), Peer::start("peer.py", &["--dsn", &url]));
     caller.send(&json!({
         "do": "waiter", "signal": "rpc_comments_count", "sender": "me", "args": {"user_id": 1}, "count": 2, "for": 10,
     }));
     let done = caller.wait_json(|line| line["did"] == "waiter", SOON).await;
     let mut answers = done["answers"].as_array().cloned().unwrap_or_default();
     answers.sort_by_key(ToString::to_string);
-    assert_eq!(
-        answers,
-        [
-            json!({"One.rpc_comments_count": 1}),
-            json!({"Two.rpc_comments_count": null})
-        ]
-    );
+    assert_eq!(answers, [json!({"One.rpc_comments_count": 1}), json!({"Two.rpc_comments_count": null})]);
 }
 
 #[tokio::test]
@@ -85,23 +65,12 @@ async fn the_three_agents_of_the_demo_work_together() {
     let email = Peer::start("email_agent.py", &["--dsn", &url, "--outbox", &outbox]).await;
     let _comment = Peer::start("comment_agent.py", &["--dsn", &url]).await;
     let user = Peer::start("user_agent.py", &["--dsn", &url, "--rate", "20"]).await;
-    user.wait_json(
-        |line| line["answer"]["CommentAgent.rpc_comments_count"].is_u64(),
-        SOON,
-    )
-    .await;
+    user.wait_json(|line| line["answer"]["CommentAgent.rpc_comments_count"].is_u64(), SOON).await;
     for wanted in ["Welcome user", "Comment"] {
-        let is_wanted =
-            |text: &serde_json::Value| text.as_str().is_some_and(|text| text.starts_with(wanted));
-        email
-            .wait_json(|line| is_wanted(&line["message"]["text"]), SOON)
-            .await;
+        let is_wanted = |text: &serde_json::Value| text.as_str().is_some_and(|text| text.starts_with(wanted));
+        email.wait_json(|line| is_wanted(&line["message"]["text"]), SOON).await;
     }
     let mails = std::fs::read_to_string(&*outbox).expect("an outbox");
-    let first: serde_json::Value =
-        serde_json::from_str(mails.lines().next().expect("a line")).expect("JSON");
-    assert!(
-        first["email"].is_string() && first["attempt"] == 1,
-        "{first}"
-    );
+    let first: serde_json::Value = serde_json::from_str(mails.lines().next().expect("a line")).expect("JSON");
+    assert!(first["email"].is_string() && first["attempt"] == 1, "{first}");
 }

@@ -14,15 +14,7 @@ async fn answers_and_is_gone_after_its_drop() {
     }
     let server = Server::start().await;
     assert_eq!(server.url(), format!("redis://127.0.0.1:{}", server.port()));
-    assert_eq!(
-        server
-            .command(&["PING"])
-            .await
-            .expect("PONG")
-            .text()
-            .as_deref(),
-        Some("PONG")
-    );
+    assert_eq!(server.command(&["PING"]).await.expect("PONG").text().as_deref(), Some("PONG"));
     let process = format!("/proc/{}", server.pid().expect("a process"));
     assert!(std::path::Path::new(&process).exists());
     drop(server);
@@ -36,10 +28,7 @@ async fn an_error_of_the_server_is_an_error() {
     }
     let server = Server::start().await;
     let error = server.command(&["LLEN"]).await.expect_err("an error");
-    assert!(
-        error.to_string().contains("wrong number of arguments"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("wrong number of arguments"), "{error}");
 }
 
 #[tokio::test]
@@ -49,10 +38,7 @@ async fn carries_raw_bytes() {
     }
     let server = Server::start().await;
     let odd = &b"\xff\r\n\x00"[..];
-    server
-        .command(&[b"RPUSH", &b"mailer"[..], odd])
-        .await
-        .expect("a push");
+    server.command(&[b"RPUSH", &b"mailer"[..], odd]).await.expect("a push");
     let taken = server.command(&["LPOP", "mailer"]).await.expect("a pop");
     assert_eq!(taken.bytes(), Some(odd));
     let none = server.command(&["LPOP", "mailer"]).await.expect("a pop");
@@ -66,21 +52,11 @@ async fn a_connection_reads_pushes() {
     }
     let server = Server::start().await;
     let mut subscriber = server.connect().await.expect("a connection");
-    subscriber
-        .command(&["PSUBSCRIBE", "PUBSUB:*"])
-        .await
-        .expect("a subscription");
-    let heard = server
-        .command(&["PUBLISH", "PUBSUB:started:me", "{}"])
-        .await
-        .expect("a publish");
+    subscriber.command(&["PSUBSCRIBE", "PUBSUB:*"]).await.expect("a subscription");
+    let heard = server.command(&["PUBLISH", "PUBSUB:started:me", "{}"]).await.expect("a publish");
     assert_eq!(heard.integer(), Some(1));
     let push = subscriber.read().await.expect("a push");
-    let texts: Vec<_> = push
-        .array()
-        .iter()
-        .filter_map(|entry| entry.text())
-        .collect();
+    let texts: Vec<_> = push.array().iter().filter_map(|entry| entry.text()).collect();
     assert_eq!(texts, ["pmessage", "PUBSUB:*", "PUBSUB:started:me", "{}"]);
 }
 
@@ -93,9 +69,7 @@ async fn a_password_is_asked_for() {
     assert!(server.url().starts_with("redis://:secret@127.0.0.1:"));
     assert!(!format!("{server:?}").contains("secret"));
     server.command(&["PING"]).await.expect("PONG");
-    let mut stranger = formicary_test_support::redis::Connection::open(server.port())
-        .await
-        .expect("a connection");
+    let mut stranger = formicary_test_support::redis::Connection::open(server.port()).await.expect("a connection");
     let error = stranger.command(&["PING"]).await.expect_err("NOAUTH");
     assert!(error.to_string().starts_with("NOAUTH"), "{error}");
 }
@@ -105,34 +79,16 @@ async fn a_restart_keeps_the_port_and_with_append_only_the_data() {
     if !require_redis("a_restart_keeps_the_port_and_with_append_only_the_data") {
         return;
     }
-    let mut server = Server::options()
-        .append_only()
-        .arg("--maxclients")
-        .arg("77")
-        .start()
-        .await;
-    server
-        .command(&["RPUSH", "mailer", "one"])
-        .await
-        .expect("a push");
+    let mut server = Server::options().append_only().arg("--maxclients").arg("77").start().await;
+    server.command(&["RPUSH", "mailer", "one"]).await.expect("a push");
     let (port, pid) = (server.port(), server.pid());
     server.kill().await;
     server.command(&["PING"]).await.expect_err("it is down");
     server.restart().await;
     assert_eq!(server.port(), port);
     assert_ne!(server.pid(), pid);
-    assert_eq!(
-        server
-            .command(&["LLEN", "mailer"])
-            .await
-            .expect("a length")
-            .integer(),
-        Some(1)
-    );
-    let clients = server
-        .command(&["CONFIG", "GET", "maxclients"])
-        .await
-        .expect("a setting");
+    assert_eq!(server.command(&["LLEN", "mailer"]).await.expect("a length").integer(), Some(1));
+    let clients = server.command(&["CONFIG", "GET", "maxclients"]).await.expect("a setting");
     assert_eq!(clients.array()[1].text().as_deref(), Some("77"));
     server.stop().await;
     assert_eq!(server.pid(), None);
@@ -144,19 +100,9 @@ async fn without_append_only_a_restart_is_empty() {
         return;
     }
     let mut server = Server::start().await;
-    server
-        .command(&["RPUSH", "mailer", "one"])
-        .await
-        .expect("a push");
+    server.command(&["RPUSH", "mailer", "one"]).await.expect("a push");
     server.restart().await;
-    assert_eq!(
-        server
-            .command(&["LLEN", "mailer"])
-            .await
-            .expect("a length")
-            .integer(),
-        Some(0)
-    );
+    assert_eq!(server.command(&["LLEN", "mailer"]).await.expect("a length").integer(), Some(0));
 }
 
 #[tokio::test]
@@ -171,9 +117,7 @@ async fn a_frozen_server_is_silent_until_it_goes_on() {
     server.resume();
     wait::until(SOON, "an answer", async || server.command(&["PING"]).await).await;
     server.pause();
-    tokio::time::timeout(Duration::from_secs(5), server.stop())
-        .await
-        .expect("a frozen server stops too");
+    tokio::time::timeout(Duration::from_secs(5), server.stop()).await.expect("a frozen server stops too");
 }
 
 #[tokio::test]
@@ -183,17 +127,10 @@ async fn many_servers_start_at_once() {
     }
     let (a, b, c) = tokio::join!(Server::start(), Server::start(), Server::start());
     for server in [&a, &b, &c] {
-        server
-            .command(&["SET", "port", &server.port().to_string()])
-            .await
-            .expect("OK");
+        server.command(&["SET", "port", &server.port().to_string()]).await.expect("OK");
     }
     for server in [&a, &b, &c] {
-        let port = server
-            .command(&["GET", "port"])
-            .await
-            .expect("a value")
-            .text();
+        let port = server.command(&["GET", "port"]).await.expect("a value").text();
         assert_eq!(port, Some(server.port().to_string()));
     }
 }
@@ -205,17 +142,11 @@ async fn a_restart_waits_until_the_data_is_loaded() {
     }
     const ENTRIES: i64 = 3_000;
     // Redis looks at its clients once in 1,024 commands while it loads, and answers INFO then.
-    let slowly = Server::options()
-        .append_only()
-        .arg("--key-load-delay")
-        .arg("100");
+    let slowly = Server::options().append_only().arg("--key-load-delay").arg("100");
     let mut server = slowly.start().await;
     let mut connection = server.connect().await.expect("a connection");
     for _ in 0..ENTRIES {
-        connection
-            .send(&["RPUSH", "mailer", "one"])
-            .await
-            .expect("a push");
+        connection.send(&["RPUSH", "mailer", "one"]).await.expect("a push");
     }
     for _ in 0..ENTRIES {
         connection.read().await.expect("a length");
