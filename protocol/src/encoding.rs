@@ -34,12 +34,43 @@ pub struct Decoded<T> {
 ///
 /// # Errors
 ///
-/// [`Error::Encode`] when JSON cannot hold the value, such as a map whose keys are not strings.
+/// [`Error::Encode`] when JSON cannot hold the value, such as a map whose keys are not strings, or when it is nested deeper
+/// than [`MAX_DEPTH`].
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, Error> {
-    serde_json::to_vec(value).map(Bytes::from).map_err(|error| Error::Encode {
-        subject: short_type_name::<T>(),
-        problem: shorten(&error.to_string(), MAX_QUOTED),
-    })
+    let refuse = |problem: String| Error::Encode { subject: short_type_name::<T>(), problem };
+    let body = serde_json::to_vec(value).map_err(|error| refuse(shorten(&error.to_string(), MAX_QUOTED)))?;
+    match is_too_deep(&body) {
+        true => Err(refuse(format!("it is nested deeper than {MAX_DEPTH} levels, which no reader takes"))),
+        false => Ok(Bytes::from(body)),
+    }
+}
+
+/// How deep a body may be nested. Our readers take no more, and a listener of Python's dies of much more.
+pub const MAX_DEPTH: usize = 127;
+
+fn is_too_deep(body: &[u8]) -> bool {
+    let (mut depth, mut deepest) = (0usize, 0usize);
+    let mut bytes = body.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => {
+                while let Some(byte) = bytes.next()
+                    && *byte != b'"'
+                {
+                    if *byte == b'\\' {
+                        bytes.next();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    deepest > MAX_DEPTH
 }
 
 /// Encodes the payload of a signal, which is always an object: `struct Started;` becomes `{}`.
@@ -92,6 +123,10 @@ pub fn encode_signal<S: Signal>(signal: &S) -> Result<Bytes, Error> {
 ///
 /// [`Error::Decode`] with the path of the offending value; [`Error::UnknownArguments`] in mode `reject`.
 pub fn decode<T: DeserializeOwned>(body: &[u8], mode: CheckMode) -> Result<Decoded<T>, Error> {
+    // The reader looks at no byte of a string that it skips.
+    if let Err(error) = std::str::from_utf8(body) {
+        return Err(failed::<T>(error.to_string()));
+    }
     let first = first_byte(body);
     if first == Some(b'[') && shape_of::<T>() == Shape::Struct {
         return Err(failed::<T>("expected an object, found an array".to_owned()));
@@ -223,5 +258,39 @@ impl Unknown {
             self.paths.push(format!("and {} more", self.more));
         }
         self.paths
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nested(depth: usize) -> serde_json::Value {
+        (1..depth).fold(serde_json::json!([]), |value, _| serde_json::Value::Array(vec![value]))
+    }
+
+    #[test]
+    fn what_no_reader_takes_is_not_written() {
+        let body = encode(&nested(MAX_DEPTH)).expect("a body at the limit");
+        assert!(decode::<serde_json::Value>(&body, CheckMode::Off).is_ok());
+        let error = encode(&nested(MAX_DEPTH + 1)).map(drop).expect_err("a body beyond the limit");
+        assert!(error.to_string().contains("nested deeper than 127 levels"), "{error}");
+    }
+
+    #[test]
+    fn an_argument_that_is_skipped_must_be_text_too() {
+        #[derive(Debug, serde::Deserialize)]
+        struct One {
+            #[allow(dead_code, reason = "only its decoding matters")]
+            n: u64,
+        }
+        let error = decode::<One>(b"{\"n\": 1, \"s\": \"\xff\"}", CheckMode::Warn).map(drop).expect_err("no UTF-8");
+        assert!(error.to_string().contains("utf-8"), "{error}");
+    }
+
+    #[test]
+    fn brackets_in_text_are_no_nesting() {
+        let text = "[{\"".repeat(500) + "\\";
+        assert!(encode(&serde_json::json!({ "text": text })).is_ok());
     }
 }

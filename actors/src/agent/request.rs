@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use formicary_protocol::{RemoteFailure, Value, encode_answers, encode_failures};
+use formicary_protocol::{Bytes, RemoteFailure, Value, encode_answers, encode_failures};
 
 use crate::bus::Bus;
 use crate::contract::Address;
@@ -54,16 +54,15 @@ impl Request {
 
     /// Errors first: a caller that reads them must have them when the answer comes.
     fn publish(&self, gathered: &mut Gathered) {
-        let limit = self.bus.env().limits.max_body.get();
-        let mut body = encode_answers(&gathered.values);
-        if body.as_ref().is_ok_and(|body| body.len() > limit) {
+        let body = encode_answers(&gathered.values).map_err(|error| ("encode", error.to_string()));
+        let body = body.and_then(|body| self.check_size(body)).or_else(|(kind, message)| {
             for (handler, value) in gathered.values.iter_mut().filter(|(_, value)| !value.is_null()) {
                 *value = Value::Null;
-                let message = format!("the answer is larger than {limit} bytes (setting max_body)");
-                gathered.failures.push((handler.clone(), RemoteFailure { kind: "too_large".into(), message }));
+                let failure = RemoteFailure { kind: kind.to_owned(), message: message.clone() };
+                gathered.failures.push((handler.clone(), failure));
             }
-            body = encode_answers(&gathered.values);
-        }
+            encode_answers(&gathered.values)
+        });
         let (responder, call) = (self.responder.clone(), self.id.clone());
         if !gathered.failures.is_empty()
             && let Ok(body) = encode_failures(&gathered.failures)
@@ -73,6 +72,14 @@ impl Request {
         match body {
             Ok(body) => self.bus.answer(Address::Answer { responder, call }, body),
             Err(error) => tracing::error!(%call, "an answer cannot be encoded: {error}"),
+        }
+    }
+
+    fn check_size(&self, body: Bytes) -> Result<Bytes, (&'static str, String)> {
+        let limit = self.bus.env().limits.max_body.get();
+        match body.len() > limit {
+            true => Err(("too_large", format!("the answer is larger than {limit} bytes (setting max_body)"))),
+            false => Ok(body),
         }
     }
 }
