@@ -1,8 +1,8 @@
 use tokio::sync::{mpsc, oneshot};
 
 use super::context::Cx;
+use super::instance::Instance;
 use super::turns::Turn;
-use super::work::Instance;
 
 /// A way to an agent's state for code that takes no turn: servers, `post_start`, and whatever they start.
 ///

@@ -6,6 +6,7 @@
 
 mod access;
 pub(crate) mod answer;
+mod begin;
 mod builder;
 mod check;
 mod context;

@@ -7,9 +7,10 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::instance::Instance;
-use super::life::{End, Life, Running, dispatch, task_ended};
+use super::life::{End, Life, Running, task_ended};
 use super::receive::dropped;
 use super::tasks::{run_hook, run_job};
+use super::work::dispatch;
 use crate::contract::Reply;
 use crate::events::DropReason;
 

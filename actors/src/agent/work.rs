@@ -7,8 +7,9 @@ use std::sync::Arc;
 use formicary_protocol::{DeadReason, Failure};
 
 use super::delivery::DeliveryState;
-pub(crate) use super::instance::Instance;
+use super::instance::Instance;
 use super::instance::{Ran, Run, guarded_now};
+use super::life::Running;
 use super::plan::{ConsumerPlan, ReceiverPlan};
 use super::receive::{Arrived, ConsumerInbox};
 use super::turns::{Guard, Turn};
@@ -248,4 +249,28 @@ fn outcome_of_failure(attempt: u32, shared: &super::shared::Shared) -> Outcome {
         return Outcome::Dead { reason: DeadReason::Exhausted };
     }
     Outcome::Retry { after: Backoff::RETRY.wait(attempt.saturating_sub(1), &shared.env.ids) }
+}
+
+/// Opens lanes for what waits in the inboxes.
+pub(crate) fn dispatch<A: 'static>(running: &mut Running<A>) {
+    let instance = &running.instance;
+    for (at, plan) in instance.plan.receivers.iter().enumerate() {
+        let lanes = &instance.lanes.receivers[at];
+        let room = plan.options.concurrency.get().saturating_sub(lanes.get());
+        for _ in 0..room.min(instance.receivers[at].inbox.len()) {
+            lanes.set(lanes.get() + 1);
+            running.work.spawn_local(receive(instance.clone(), at));
+        }
+    }
+    if *instance.stopping.borrow() {
+        return;
+    }
+    for (at, slot) in instance.consumers.iter().enumerate() {
+        let lanes = &instance.lanes.consumers[at];
+        let room = instance.plan.consumers[at].options.concurrency.get().saturating_sub(lanes.get());
+        for _ in 0..room.min(slot.inbox.inbox.len()) {
+            lanes.set(lanes.get() + 1);
+            running.work.spawn_local(consume(instance.clone(), at));
+        }
+    }
 }
