@@ -1,0 +1,78 @@
+//! Passwords stay secret.
+
+use formicary::events::EventKind;
+use formicary::{BrokerConfig, BusConfig, RedisBrokerConfig, RedisBusConfig};
+use formicary_test_support::redis::Server;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::alone::alone;
+use crate::common::*;
+use crate::lines::Lines;
+use crate::traffic::Traffic;
+
+const SECRET: &str = "swordfish-7c1f";
+const WRONG: &str = "sunfish-33ab";
+
+fn is_silent(what: &str, text: &str) {
+    for secret in [SECRET, WRONG] {
+        if let Some(line) = text.lines().find(|line| line.contains(secret)) {
+            panic!("a password in {what}: {line}");
+        }
+    }
+}
+
+alone! {
+    /// No password appears in a log line of any level, ours or a dependency's, in an error, in `Debug` or in `info()`.
+    async fn no_password_is_shown_anywhere() {
+        let lines = Lines::gather(LevelFilter::TRACE);
+        let mut server = Server::options().append_only().password(SECRET).start().await;
+        let url = server.url();
+        assert!(url.contains(SECRET));
+
+        let (bus, broker): (RedisBusConfig, RedisBrokerConfig) = (url.parse().unwrap(), url.parse().unwrap());
+        is_silent("a configuration", &format!("{bus:?} {broker:?} {bus:#?} {broker:#?}"));
+        let (bus, broker): (BusConfig, BrokerConfig) = (url.parse().unwrap(), url.parse().unwrap());
+        is_silent("a configuration", &format!("{bus:?} {broker:?}"));
+        let builder = group_at(&url);
+        is_silent("a builder", &format!("{builder:?}"));
+
+        let traffic = Traffic::start(builder).await;
+        traffic.flows_within(SOON).await;
+        let group = &traffic.group;
+        let (bus, broker) = (group.bus().describe().await.unwrap(), group.broker().describe().await.unwrap());
+        is_silent("a description", &format!("{bus:?} {broker:?}"));
+        is_silent("a description", &serde_json::to_string(&(&bus, &broker)).unwrap());
+        let info = group.info().await;
+        assert_eq!(info.len(), 1);
+        is_silent("info()", &format!("{info:?} {}", serde_json::to_string(&info).unwrap()));
+        is_silent("a handle", &format!("{group:?} {:?} {:?} {:?}", group.bus(), group.broker(), group.env()));
+
+        let mut listener = group.events().listen();
+        server.stop().await;
+        until(SOON, "the loss of both connections", async || traffic.losses().0 == 2).await;
+        is_silent("a state", &format!("{:?} {:?}", group.bus().connection(), group.broker().connection()));
+        server.restart().await;
+        until(SOON, "their return", async || traffic.losses().1 == 2).await;
+        traffic.settle().await;
+        for sent in &traffic.ledger.open().signals {
+            is_silent("an error", &format!("{sent:?}"));
+        }
+        is_silent("an event", &format!("{:?}", heard(&mut listener)));
+        assert_eq!(group.events().count(EventKind::Disconnected), 2);
+
+        // A wrong password, which the server refuses in its own words; and one that goes where none is wanted.
+        let open = Server::start().await;
+        for place in [server.port(), open.port()] {
+            for user in ["", "anna"] {
+                if let Err(error) = group_at(&format!("redis://{user}:{WRONG}@127.0.0.1:{place}")).start().await {
+                    is_silent("an error", &format!("{error} {error:?}"));
+                }
+            }
+        }
+        let text = lines.text();
+        assert!(text.contains("TRACE fred::"), "the driver's own lines are not gathered");
+        assert!(text.contains("TRACE formicary") || text.contains("WARN formicary"), "our own lines are not gathered");
+        is_silent("a log line", &text);
+        println!("measured: {} lines", text.lines().count());
+    }
+}

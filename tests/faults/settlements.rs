@@ -1,0 +1,97 @@
+//! A settlement that cannot be told to the broker.
+
+use std::time::Duration;
+
+use formicary::EventKind;
+use formicary::prelude::*;
+use formicary_test_support::proxy::{Mode, Proxy};
+use formicary_test_support::redis::Server;
+use tokio::time::Instant;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::alone::alone;
+use crate::common::*;
+use crate::lines::Lines;
+
+const ACKS: u64 = 3;
+
+struct Waits;
+
+impl Agent for Waits {
+    fn declare(agent: &mut AgentBuilder<Self>) {
+        // The handler ends when it hears of it: a moment at which the broker is out of reach.
+        agent.consumer::<Job, _, _, _, _>("work", async |_: &Self, job: Job, cx: Cx| {
+            if job.n > 0 {
+                cx.stopping().await;
+            }
+        });
+    }
+}
+
+alone! {
+    /// An acknowledgement that cannot be delivered is repeated until the stop's deadline, then given up, counted and
+    /// logged; its message stays in the place of the consumer and is lost to nobody.
+    async fn an_acknowledgement_that_cannot_be_delivered_is_given_up_at_the_deadline() {
+        let lines = Lines::gather(LevelFilter::INFO);
+        let server = Server::start().await;
+        let proxy = Proxy::start(server.port()).await;
+        let group = group_at(&proxy.url()).bus("memory://".parse().unwrap()).agent(|| Waits).start().await.unwrap();
+        for n in 1..=ACKS {
+            group.broker().send::<Job>(&Job { n }).await.unwrap();
+        }
+        until(SOON, "the messages", async || group.load().running == ACKS).await;
+        proxy.set(Mode::Blackhole);
+        let events = group.events().clone();
+        let begun = Instant::now();
+        let limit = Duration::from_secs(3);
+        group.stop_within(limit).await;
+        let took = begun.elapsed();
+        assert!(took < limit + Duration::from_millis(1_500), "{took:?}");
+        assert_eq!(events.count(EventKind::LostSettlement), ACKS);
+        assert_eq!((events.count(EventKind::Consumed), events.count(EventKind::DeadLettered)), (0, 0));
+        assert_eq!(lines.with(&["WARN", "before these settlements could be applied", "jobs:taken:"]), 1, "{}", lines.text());
+        assert_eq!(in_place(&server).await, ACKS);
+        println!("measured: given up after {took:?}");
+    }
+
+    /// An acknowledgement whose connection dies before its answer is kept, repeated, and counted once when it is applied.
+    async fn an_acknowledgement_is_repeated_until_it_is_applied() {
+        // The first time it never reached the server; the second time only the answer was lost.
+        type Lose = fn(&Proxy, Mode);
+        for (lose, reaches_the_server) in [(Proxy::set_to_server as Lose, false), (Proxy::set_to_client as Lose, true)] {
+            let server = Server::start().await;
+            let proxy = Proxy::start(server.port()).await;
+            let group = group_at(&proxy.url()).bus("memory://".parse().unwrap()).agent(|| Waits).start().await.unwrap();
+            // The first settlement brings its script along, which is another way.
+            group.broker().send::<Job>(&Job { n: 0 }).await.unwrap();
+            until(SOON, "the first", async || group.events().count(EventKind::Consumed) == 1).await;
+            for n in 1..=ACKS {
+                group.broker().send::<Job>(&Job { n }).await.unwrap();
+            }
+            until(SOON, "the messages", async || group.load().running == ACKS).await;
+            lose(&proxy, Mode::Blackhole);
+            let events = group.events().clone();
+            let stop = actix::spawn(group.stop());
+            until(SOON, "the end of the handlers", async || events.count(EventKind::Handled) == ACKS + 1).await;
+            // Time for the first of them to go out: then the server has carried it out, or never will.
+            let carried_out = until(SOON, "it", async || in_place(&server).await < ACKS);
+            assert_eq!(tokio::time::timeout(Duration::from_secs(1), carried_out).await.is_ok(), reaches_the_server);
+            lose(&proxy, Mode::Pass);
+            proxy.drop_all().await;
+            until(SOON, "the acknowledgements", async || events.count(EventKind::Consumed) == ACKS + 1).await;
+            assert_eq!(stop.await.unwrap().code(), 0);
+            assert_eq!((events.count(EventKind::LostSettlement), events.count(EventKind::LateSettlement)), (0, 0));
+            assert_eq!(in_place(&server).await, 0);
+        }
+    }
+}
+
+/// How many messages stand in the places of consumers.
+async fn in_place(server: &Server) -> u64 {
+    let mut count = 0;
+    for key in server.command(&["KEYS", "jobs:taken:*"]).await.unwrap().array() {
+        let held = server.command(&["HLEN", &key.text().unwrap()]).await.unwrap().integer().unwrap();
+        count += u64::try_from(held).unwrap();
+    }
+    count
+}

@@ -1,0 +1,93 @@
+//! A start that cannot succeed says why, what to do, and no secret.
+
+use std::time::{Duration, Instant};
+
+use formicary::{BrokerConfig, BusConfig, Error};
+use formicary_test_support::proxy::{Mode, Proxy};
+use formicary_test_support::redis::Server;
+
+use crate::common::*;
+
+on_redis! {
+    a_wrong_password_is_told,
+    a_server_that_is_not_there_is_told,
+    a_server_that_says_nothing_is_told,
+    a_queue_of_another_type_is_told,
+}
+
+const SECRET: &str = "swordfish-7c1f";
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Starts a group that cannot start; returns what it says, once that is known to come in time and to hold no secret.
+async fn complaint(url: &str) -> String {
+    let begun = Instant::now();
+    let error = group_at(url).start().await.unwrap_err();
+    assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+    assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+    let text = format!("{error}");
+    assert!(!format!("{text} {error:?}").contains("swordfish"), "{error:?}");
+    assert!(text.contains("check"), "it does not say what to do: {text}");
+    println!("after {:?}: {text}", begun.elapsed());
+    text
+}
+
+/// A wrong password, or none, ends the start within 10 s with a line that says which server and what to check.
+async fn a_wrong_password_is_told() {
+    let server = Server::options().password("right").start().await;
+    let place = format!("127.0.0.1:{}", server.port());
+    for credentials in ["", ":swordfish-7c1f@", "anna:swordfish-7c1f@"] {
+        let text = complaint(&format!("redis://{credentials}{place}")).await;
+        assert!(text.contains(&place) && text.contains("user:password@"), "{text}");
+    }
+}
+
+/// A port where nobody listens ends the start within 10 s with a line that says so.
+async fn a_server_that_is_not_there_is_told() {
+    let mut server = Server::start().await;
+    server.stop().await;
+    let place = format!("127.0.0.1:{}", server.port());
+    let text = complaint(&format!("redis://:{SECRET}@{place}")).await;
+    assert!(text.contains(&place) && text.contains("Connection refused"), "{text}");
+    let text = complaint(&format!("redis://:{SECRET}@no-such-host.invalid:6379")).await;
+    assert!(text.contains("no-such-host.invalid"), "{text}");
+}
+
+/// A server that takes the connection and says nothing ends the start within 10 s with a line that says so.
+async fn a_server_that_says_nothing_is_told() {
+    let server = Server::start().await;
+    let proxy = Proxy::start(server.port()).await;
+    proxy.set(Mode::Blackhole);
+    let text = complaint(&proxy.url()).await;
+    assert!(text.contains("did not answer"), "{text}");
+}
+
+/// A consumer whose queue is a key of another type is refused at the start, with the key's name and the cure.
+async fn a_queue_of_another_type_is_told() {
+    let server = Server::start().await;
+    server.command(&["SET", "jobs", "a string"]).await.unwrap();
+    let worker = || crate::traffic::Worker(crate::ledger::Ledger::default());
+    let error = group_at(&server.url()).agent(worker).start().await.unwrap_err().to_string();
+    assert!(error.contains("`jobs`") && error.contains("rename or delete"), "{error}");
+}
+
+/// A URL that is wrong is refused before anything starts, with the right form, and without what stands in it.
+#[test]
+fn a_wrong_url_is_told() {
+    for (url, expected) in [
+        (format!("localhost:{SECRET}"), "memory:// or redis://"),
+        (format!("http://:{SECRET}@localhost"), "memory:// or redis://"),
+        (format!("redis://{SECRET}@localhost"), "redis://:password@host"),
+        (format!("redis://:{SECRET}@"), "redis://[user:password@]host[:port][/db]"),
+        (format!("redis://:{SECRET}@localhost:port"), "from 1 to 65535"),
+        (format!("redis://:{SECRET}@localhost/first"), "from 0 to 255"),
+        (format!("redis://:{SECRET}#1@localhost"), "%23"),
+        (format!("rediss://:{SECRET}@localhost"), "memory:// or redis://"),
+    ] {
+        let bus = url.parse::<BusConfig>().unwrap_err();
+        let broker = url.parse::<BrokerConfig>().unwrap_err();
+        for error in [bus, broker] {
+            assert!(error.to_string().contains(expected), "{error}");
+            assert!(!format!("{error} {error:?}").contains("swordfish"), "{error:?}");
+        }
+    }
+}
