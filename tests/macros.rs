@@ -1,4 +1,5 @@
 //! An agent with every attribute, run from end to end in memory.
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,6 +1,13 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
+/// The instant after a time that a user gave, which may be absurd: 30 years stand for ever.
+pub(crate) fn after(wait: std::time::Duration) -> Instant {
+    let now = Instant::now();
+    let ever = std::time::Duration::from_secs(60 * 60 * 24 * 365 * 30);
+    now.checked_add(wait.min(ever)).unwrap_or(now)
+}
+
 /// Where a group takes wall time from: cron, and the times in a message's history.
 ///
 /// Everything else (deadlines, back-offs, ticks) runs on tokio's time.

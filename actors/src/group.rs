@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix::Addr;
 use actix_rt::{Arbiter, ArbiterHandle};
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 pub use builder::GroupBuilder;
 pub use options::{AgentOptions, BrokerConfig, BusConfig};
@@ -21,7 +21,7 @@ use crate::bus::Bus;
 use crate::contract::Reply;
 use crate::error::Error;
 use crate::events::Events;
-use crate::registry::{AgentId, AgentStatus, Forget, GroupState, Registry, RestartPolicy, Started, Statuses, StopAll};
+use crate::registry::{AgentId, AgentStatus, GroupState, Registry, RestartPolicy, Statuses, StopAll};
 use crate::{Env, Load};
 
 /// A running group. It is stopped by [`Group::stop`], which takes it, so that nothing can be spawned after the stop.
@@ -45,14 +45,16 @@ pub struct Group {
     restart: RestartPolicy,
 }
 
-/// How a group ended. As a process's exit code: 0, 1 or 3.
+/// How a group ended. As a process's exit code: 0, 1, 2 or 3.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exit {
     /// It was stopped, or all its agents ended by themselves.
     Clean,
-    /// It could not start or failed otherwise.
+    /// It could not start, or its agents have ended and one of them by a crash.
     Failed,
+    /// It could not start because its configuration is wrong: an agent that does not fit, a setting, a declaration.
+    Misconfigured,
     /// An agent crashed too often.
     TooManyCrashes {
         /// The agent.
@@ -63,11 +65,20 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The exit code: 0 clean, 1 failed, 3 too many crashes. (2 is wrong usage, which never gets as far as a group.)
+    /// How a group ended that could not start.
+    pub fn of_start(error: &Error) -> Self {
+        match error {
+            Error::Misfit { .. } | Error::Settings(_) | Error::Protocol(_) => Self::Misconfigured,
+            _ => Self::Failed,
+        }
+    }
+
+    /// The exit code: 0 clean, 1 failed, 2 misconfigured, 3 too many crashes.
     pub fn code(&self) -> u8 {
         match self {
             Self::Clean => 0,
             Self::Failed => 1,
+            Self::Misconfigured => 2,
             Self::TooManyCrashes { .. } => 3,
         }
     }
@@ -156,16 +167,7 @@ impl Group {
                 self.arbiters[at].spawn_fn(move || Shell::launch(setup, factory));
             }
         }
-        match started.await.unwrap_or(Err(Error::Closed("the arbiter of the agent"))) {
-            Ok(info) => {
-                self.registry.do_send(Started { id, info });
-                Ok(())
-            }
-            Err(error) => {
-                self.registry.do_send(Forget(id));
-                Err(error)
-            }
-        }
+        started.await.unwrap_or(Err(Error::Closed("the arbiter of the agent"))).map(drop)
     }
 
     /// Returns when the group should stop by itself: every agent has ended, or one crashed too often. It still has to be
@@ -178,7 +180,8 @@ impl Group {
         loop {
             match state.borrow_and_update().clone() {
                 GroupState::Running => {}
-                GroupState::AllEnded => return Exit::Clean,
+                GroupState::AllEnded { failed: true } => return Exit::Failed,
+                GroupState::AllEnded { failed: false } => return Exit::Clean,
                 GroupState::TooManyCrashes { agent, message } => return Exit::TooManyCrashes { agent, message },
             }
             if state.changed().await.is_err() {
@@ -216,9 +219,10 @@ impl Group {
             GroupState::TooManyCrashes { agent, message } => {
                 Exit::TooManyCrashes { agent: agent.clone(), message: message.clone() }
             }
+            GroupState::AllEnded { failed: true } => Exit::Failed,
             _ => Exit::Clean,
         };
-        let deadline = Instant::now() + deadline;
+        let deadline = crate::clock::after(deadline);
         // What is accepted while the agents stop still has to go out.
         let kept = Duration::from_millis(500).min(deadline.saturating_duration_since(Instant::now()) / 10);
         let (reply, stopped) = Reply::new();
@@ -256,9 +260,17 @@ impl Stopped {
     /// Closes broker and bus: what they have accepted goes out by the deadline of the stop.
     pub async fn close(self) -> Exit {
         let group = self.group;
-        let deadline = self.deadline.max(Instant::now() + self.kept);
-        group.broker.close(deadline).await;
-        group.bus.close(deadline).await;
+        let deadline = self.deadline.max(crate::clock::after(self.kept));
+        // An adapter keeps its own deadline; this one is for an adapter whose thread stands still.
+        let patience = deadline + Duration::from_millis(500);
+        for closed in [
+            timeout_at(patience, group.broker.close(deadline)).await,
+            timeout_at(patience, group.bus.close(deadline)).await,
+        ] {
+            if closed.is_err() {
+                tracing::error!("an adapter did not close in time");
+            }
+        }
         end_arbiters(group.owned).await;
         self.exit
     }
@@ -270,13 +282,26 @@ impl std::fmt::Debug for Group {
     }
 }
 
-/// Stops arbiters and waits for their threads. A thread that a handler holds is left behind, and said so.
+/// Stops arbiters and waits for their threads, 1 s for all of them. A thread that a handler holds is left behind, and said
+/// so. The waiting has a thread of its own, and not one of the runtime's: that would wait for it in turn.
 async fn end_arbiters(arbiters: Vec<Arbiter>) {
-    for arbiter in arbiters {
+    if arbiters.is_empty() {
+        return;
+    }
+    for arbiter in &arbiters {
         arbiter.stop();
-        let joined = tokio::task::spawn_blocking(move || arbiter.join());
-        if tokio::time::timeout(Duration::from_secs(1), joined).await.is_err() {
-            tracing::error!("an arbiter did not end: a handler holds its thread");
+    }
+    let (sender, joined) = tokio::sync::oneshot::channel();
+    let join = move || {
+        for arbiter in arbiters {
+            // A panic of a thread that is gone matters no more.
+            drop(arbiter.join());
         }
+        // Nobody may wait any more.
+        let _ = sender.send(());
+    };
+    let begun = std::thread::Builder::new().name("formicary-join".to_owned()).spawn(join);
+    if begun.is_err() || tokio::time::timeout(Duration::from_secs(1), joined).await.is_err() {
+        tracing::error!("an arbiter did not end: a handler holds its thread");
     }
 }

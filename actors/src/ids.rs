@@ -27,7 +27,9 @@ impl Ids {
     /// A random part of `whole`, from `least` (0 to 1) of it up to all of it.
     pub fn jitter(&self, whole: Duration, least: f64) -> Duration {
         let part = least + (1.0 - least) * self.with(|rng| rng.f64());
-        whole.mul_f64(part.clamp(0.0, 1.0))
+        // A `least` that is no number means no jitter, and a wait of centuries would overflow.
+        let part = if part.is_finite() { part.clamp(0.0, 1.0) } else { 1.0 };
+        whole.min(Duration::from_secs(u64::from(u32::MAX))).mul_f64(part)
     }
 
     /// A random number from 0 up to and without `end`; 0 when `end` is 0.

@@ -58,18 +58,13 @@ pub(crate) struct Supervise {
     pub(crate) restart: RestartPolicy,
 }
 
-/// The agent has started.
+/// An instance of the agent runs: the first one, or another.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Started {
     pub(crate) id: AgentId,
     pub(crate) info: AgentInfo,
 }
-
-/// The agent could not start, and its starter knows.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Forget(pub(crate) AgentId);
 
 /// Stops all agents in reverse order of their start.
 #[derive(Message)]
@@ -91,7 +86,10 @@ pub enum GroupState {
     /// Agents run.
     Running,
     /// Every agent has ended by itself.
-    AllEnded,
+    AllEnded {
+        /// Whether one of them crashed and was not started again.
+        failed: bool,
+    },
     /// An agent crashed too often; the group stops.
     TooManyCrashes {
         /// The agent.
@@ -137,6 +135,8 @@ struct Child {
     last_end: Option<Instant>,
     restarts: u64,
     last_crash: Option<(String, String)>,
+    restarting: bool,
+    failed: bool,
     ended: bool,
 }
 
@@ -151,6 +151,8 @@ impl Registry {
         let crash = match ended {
             Ended::ForGood => {
                 child.ended = true;
+                // One that never started is its starter's matter.
+                self.children.retain(|child| child.info.is_some() || child.id != id);
                 self.all_ended();
                 return Verdict::End;
             }
@@ -162,12 +164,17 @@ impl Registry {
             RestartKind::Transient => crash.is_some(),
             RestartKind::Temporary => false,
         };
+        let crashed = crash.is_some();
         child.last_crash = crash.or(child.last_crash.take());
         if stopping || !again {
+            child.failed = crashed;
             return Verdict::End;
         }
         match child.next_restart(Instant::now(), &ids) {
-            Some(after) => Verdict::Restart { after },
+            Some(after) => {
+                child.restarting = true;
+                Verdict::Restart { after }
+            }
             None => {
                 let (agent, restart) = (child.name(), child.restart);
                 let (_, message) = child.last_crash.clone().unwrap_or_default();
@@ -182,12 +189,13 @@ impl Registry {
     }
 
     fn all_ended(&self) {
-        let mut started = self.children.iter().filter(|child| child.info.is_some()).peekable();
-        if !self.stopping && started.peek().is_some() && started.all(|child| child.ended) {
+        // One that is about to start counts as alive.
+        if !self.stopping && !self.children.is_empty() && self.children.iter().all(|child| child.ended) {
+            let failed = self.children.iter().any(|child| child.failed);
             self.state.send_if_modified(|state| {
                 let running = *state == GroupState::Running;
                 if running {
-                    *state = GroupState::AllEnded;
+                    *state = GroupState::AllEnded { failed };
                 }
                 running
             });
@@ -221,9 +229,10 @@ impl Child {
     }
 
     fn state(&self) -> &'static str {
-        match (self.ended, self.shell.connected()) {
-            (false, true) => "running",
-            _ => "ended",
+        match self.ended || !self.shell.connected() {
+            true => "ended",
+            false if self.restarting => "restarting",
+            false => "running",
         }
     }
 }
@@ -247,7 +256,17 @@ impl Handler<Supervise> for Registry {
             last_end: None,
             restarts: 0,
             last_crash: None,
+            restarting: false,
+            failed: false,
             ended: false,
+        });
+        // A group whose agents had all ended runs again.
+        self.state.send_if_modified(|state| {
+            let ended = matches!(state, GroupState::AllEnded { .. });
+            if ended {
+                *state = GroupState::Running;
+            }
+            ended
         });
     }
 }
@@ -258,17 +277,8 @@ impl Handler<Started> for Registry {
     fn handle(&mut self, started: Started, _: &mut Context<Self>) {
         if let Some(child) = self.children.iter_mut().find(|child| child.id == started.id) {
             child.info = Some(started.info);
+            child.restarting = false;
         }
-        // It may have ended before this message came.
-        self.all_ended();
-    }
-}
-
-impl Handler<Forget> for Registry {
-    type Result = ();
-
-    fn handle(&mut self, forget: Forget, _: &mut Context<Self>) {
-        self.children.retain(|child| child.id != forget.0);
     }
 }
 

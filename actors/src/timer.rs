@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use formicary_protocol::Cron;
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::Clock;
 
@@ -15,7 +15,8 @@ pub struct PeriodicTicks(Interval);
 impl PeriodicTicks {
     /// Ticks first after `start_after`, then every `period`, which is at least 1 ms.
     pub fn new(start_after: Duration, period: Duration) -> Self {
-        let mut ticks = tokio::time::interval_at(Instant::now() + start_after, period.max(Duration::from_millis(1)));
+        let mut ticks =
+            tokio::time::interval_at(crate::clock::after(start_after), period.max(Duration::from_millis(1)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         Self(ticks)
     }

@@ -3,6 +3,8 @@
 //! Tests of outages, memory and logs run in processes of their own, so that they measure nothing but themselves; what
 //! they measured is printed with `--nocapture`.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
+
 mod alone;
 mod common;
 mod ledger;

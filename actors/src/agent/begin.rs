@@ -9,61 +9,54 @@ use tokio::task::JoinSet;
 
 use super::context::Cx;
 use super::handle::Handle;
-use super::instance::{Crash, CrashCell, Instance, Lanes, guarded_now};
-use super::life::{End, Life, Running};
+use super::instance::{CrashCell, Instance, Lanes, guarded_now};
+use super::life::{End, Life, Running, failed};
 use super::receive::{AgentInlet, ConsumerInbox};
-use super::shared::Shared;
 use super::tasks::{run_hook, run_server};
 use super::timers;
 use super::turns::Turns;
 use super::work::ConsumerSlot;
 use crate::error::Error;
 
-pub(crate) fn not_started(shared: &Shared, place: &str, message: &str) -> End {
-    let (agent, place, message) = (shared.agent.to_string(), format!("`{place}`"), message.to_owned());
-    End::NotStarted(Error::Start { agent, place, message })
-}
-
-/// Makes an instance, runs `pre_start`, and at the first start subscribes and consumes.
-pub(crate) async fn begin<A: 'static>(life: &mut Life<A>, first: bool) -> Result<Running<A>, End> {
-    let failed = |shared: &Shared, place: &str, message: String| match first {
-        true => not_started(shared, place, &message),
-        false => End::Crashed(Crash { handler: place.into(), message: message.into() }),
-    };
-    let agent = guarded_now(|| (life.factory)()).map_err(|message| failed(&life.shared, "factory", message))?;
+/// Makes an instance, runs `pre_start`, and the first time subscribes and consumes.
+pub(crate) async fn begin<A: 'static>(life: &mut Life<A>) -> Result<Running<A>, End> {
+    let agent = guarded_now(|| (life.factory)()).map_err(|message| failed(life, "factory", &message))?;
     let (stopping, stopping_seen) = watch::channel(false);
+    let (finish, finish_seen) = watch::channel(false);
     let cx = Cx {
         shared: life.shared.clone(),
         info: life.info.clone(),
-        control: life.handle_control.clone(),
+        finish: Arc::new(finish),
         stopping: stopping_seen.clone(),
         listens: Arc::default(),
     };
-    let make = |consumers: Rc<[Rc<ConsumerSlot>]>, agent: A, receivers| Instance {
+    let mut instance = Instance {
         agent: RefCell::new(agent),
         turns: Turns::default(),
         shared: life.shared.clone(),
-        cx: cx.clone(),
+        cx,
         plan: life.plan.clone(),
-        receivers,
+        receivers: life.receivers.clone(),
         lanes: Lanes {
             receivers: life.plan.receivers.iter().map(|_| Cell::new(0)).collect(),
             consumers: life.plan.consumers.iter().map(|_| Cell::new(0)).collect(),
         },
-        consumers,
+        consumers: life.consumers.clone(),
         crash: CrashCell::default(),
-        stopping: stopping_seen.clone(),
+        stopping: stopping_seen,
+        finishing: Cell::new(false),
+        jobs: Cell::new(0),
     };
-    let mut instance = make(life.consumers.clone(), agent, life.receivers.clone());
     for hook in &life.plan.clone().pre_start {
         if let Err(message) = run_hook(&instance, hook, hook.options.timeout).await {
-            return Err(failed(&life.shared, &hook.name, message));
+            return Err(failed(life, &hook.name, &message));
         }
     }
-    if first {
+    if !life.opened {
         subscribe(life).await.map_err(End::NotStarted)?;
-        instance.consumers = consume(life).await.map_err(End::NotStarted)?;
-        life.consumers = instance.consumers.clone();
+        consume(life).await.map_err(End::NotStarted)?;
+        instance.consumers = life.consumers.clone();
+        life.opened = true;
     }
     let (_, jobs) = mpsc::channel(1);
     Ok(Running {
@@ -72,6 +65,7 @@ pub(crate) async fn begin<A: 'static>(life: &mut Life<A>, first: bool) -> Result
         servers: JoinSet::new(),
         server_ends: Vec::new(),
         stopping,
+        finish: finish_seen,
         jobs,
     })
 }
@@ -88,25 +82,29 @@ async fn subscribe<A>(life: &mut Life<A>) -> Result<(), Error> {
         let inboxes = inboxes.filter(|(plan, _)| plan.signals.contains(&signal)).map(|(_, inbox)| inbox.clone());
         let bus = life.shared.buses.of(&signal).ok_or(Error::Closed("the bus"))?.clone();
         let inlet = Arc::new(AgentInlet::new(life.shared.clone(), bus.clone(), inboxes.collect()));
-        let id = bus.subscribe(&signal, inlet).await?;
-        life.subscriptions.push((bus, id));
+        let id = bus.next_subscription();
+        // Noted before it is live: whoever ends the start here ends the subscription too.
+        life.subscriptions.push((bus.clone(), id));
+        bus.subscribe_as(id, &signal, inlet).await?;
     }
     Ok(())
 }
 
-async fn consume<A>(life: &Life<A>) -> Result<Rc<[Rc<ConsumerSlot>]>, Error> {
-    let mut slots = Vec::new();
+async fn consume<A>(life: &mut Life<A>) -> Result<(), Error> {
     if !life.flags.messages {
-        return Ok(slots.into());
+        return Ok(());
     }
-    for plan in &life.plan.consumers {
+    let mut slots = Vec::new();
+    for plan in &life.plan.clone().consumers {
         let broker = life.shared.brokers.of(plan.queue.name).ok_or(Error::Closed("the broker"))?.clone();
         let inbox = Arc::new(ConsumerInbox::new(life.shared.clone()));
         let consumer = format!("{}.{}", life.shared.agent, plan.name);
-        let id = broker.consume(plan.queue.name, plan.options.concurrency, &consumer, inbox.clone()).await?;
-        slots.push(Rc::new(ConsumerSlot::new(inbox, plan.queue.name.into(), broker, id)));
+        let id = broker.next_consumer();
+        slots.push(Rc::new(ConsumerSlot::new(inbox.clone(), plan.queue.name.into(), broker.clone(), id)));
+        life.consumers = slots.clone().into();
+        broker.consume_as(id, plan.queue.name, plan.options.concurrency, &consumer, inbox).await?;
     }
-    Ok(slots.into())
+    Ok(())
 }
 
 pub(crate) fn spawn_timers<A: 'static>(life: &Life<A>, running: &mut Running<A>) {
@@ -146,8 +144,13 @@ pub(crate) fn spawn_servers<A: 'static>(life: &Life<A>, running: &mut Running<A>
             let plan = instance.plan.clone();
             let server = &plan.servers[at];
             let outcome = run_server(&instance, server, handle, cx).await;
-            if let Err(message) = outcome {
-                instance.crash.tell(&server.name, &message);
+            match outcome {
+                Ok(()) => {}
+                // The agent is going anyway; the others still finish.
+                Err(message) if *instance.stopping.borrow() => {
+                    tracing::warn!(agent = %instance.shared.agent, server = %server.name, "a server failed at its end: {message}");
+                }
+                Err(message) => instance.crash.tell(&server.name, &message),
             }
         });
         running.server_ends.push((end, listens));

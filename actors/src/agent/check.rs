@@ -59,6 +59,11 @@ pub(crate) fn check<A>(plan: &Plan<A>, shared: &Shared) -> Vec<String> {
         }
         check_needs(name, HandlerKind::Consumer, &consumer.needs, &mut problems);
     }
+    let mut names: Vec<_> = plan.receivers.iter().map(|receiver| &receiver.name).collect();
+    names.sort();
+    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+        problems.push(format!("two receivers are named `{}`: their answers would have one key", twice[0]));
+    }
     for (name, needs) in plan.needs() {
         outputs(name, needs, shared, &mut problems);
     }

@@ -2,10 +2,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use super::info::AgentInfo;
-use super::life::Control;
 use super::shared::Shared;
 
 /// The context of an agent: who it is, and its life.
@@ -15,7 +14,7 @@ use super::shared::Shared;
 pub struct Cx {
     pub(crate) shared: Arc<Shared>,
     pub(crate) info: Arc<AgentInfo>,
-    pub(crate) control: mpsc::Sender<Control>,
+    pub(crate) finish: Arc<watch::Sender<bool>>,
     pub(crate) stopping: watch::Receiver<bool>,
     /// Whether whoever has this context waits for the stop.
     pub(crate) listens: Arc<AtomicBool>,
@@ -50,8 +49,7 @@ impl Cx {
     /// Asks the agent to end, as a normal end: it drains, runs `pre_stop` and is dropped. Whether it starts again is the
     /// matter of its restart policy: `permanent` starts a fresh instance, `transient` and `temporary` do not.
     pub fn stop(&self) {
-        // Full means that the agent has been asked already.
-        drop(self.control.try_send(Control::Finish));
+        self.finish.send_replace(true);
     }
 
     /// The same for a server, which listens for itself.

@@ -121,7 +121,7 @@ impl Extract for Delivery {
         match &invocation.delivery {
             Some(state) => Ok(Self { state: state.clone() }),
             None => {
-                Err(Error::Settings(format!("`{}` has no delivery: `Delivery` is for consumers", invocation.handler)))
+                Err(Error::Settings(format!("`{}` has no delivery: `Delivery` is for consumers", invocation.handler())))
             }
         }
     }

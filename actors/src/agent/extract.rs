@@ -93,7 +93,9 @@ impl Extract for SentBy {
     fn extract(invocation: &Invocation) -> Result<Self, Error> {
         match &invocation.sender {
             Some(sender) => Ok(Self(sender.clone())),
-            None => Err(Error::Settings(format!("`{}` has no sender: `SentBy` is for receivers", invocation.handler))),
+            None => {
+                Err(Error::Settings(format!("`{}` has no sender: `SentBy` is for receivers", invocation.handler())))
+            }
         }
     }
 }

@@ -13,6 +13,12 @@ pub(crate) struct Inbox<T> {
     capacity: NonZeroUsize,
 }
 
+impl<T> Drop for Inbox<T> {
+    fn drop(&mut self) {
+        self.drain();
+    }
+}
+
 impl<T> Inbox<T> {
     pub(crate) fn new(capacity: NonZeroUsize, gauge: Gauge) -> Self {
         Self { gauge, items: Mutex::new(VecDeque::new()), capacity }

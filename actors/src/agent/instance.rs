@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::access::Access;
 use super::context::Cx;
 use super::delivery::DeliveryState;
-use super::invocation::Invocation;
+use super::invocation::{Invocation, Scope};
 use super::plan::{Plan, Ready};
 use super::receive::ReceiverInbox;
 use super::shared::Shared;
@@ -35,6 +35,10 @@ pub(crate) struct Instance<A> {
     pub(crate) lanes: Lanes,
     pub(crate) crash: CrashCell,
     pub(crate) stopping: watch::Receiver<bool>,
+    /// This instance ends and another one follows: what waits in the inboxes is the other one's.
+    pub(crate) finishing: Cell<bool>,
+    /// How many closures of handles wait for their turn or run.
+    pub(crate) jobs: Cell<usize>,
 }
 
 /// How many lanes each receiver and consumer has.
@@ -103,11 +107,13 @@ impl<A: 'static> Instance<A> {
         let invocation = Invocation {
             shared: self.shared.clone(),
             cx: self.cx.clone(),
-            handler: handler.clone(),
-            turn: Some(turn),
+            scope: Arc::new(Scope {
+                handler: handler.clone(),
+                turn: Some(turn),
+                deadline: started.checked_add(timeout),
+            }),
             sender,
             delivery,
-            deadline: started.checked_add(timeout),
         };
         // The turns make sure that these borrows never meet.
         let call = async {

@@ -13,10 +13,16 @@ use super::turns::Turn;
 pub struct Invocation {
     pub(crate) shared: Arc<Shared>,
     pub(crate) cx: Cx,
-    pub(crate) handler: Arc<str>,
-    pub(crate) turn: Option<Turn>,
+    pub(crate) scope: Arc<Scope>,
     pub(crate) sender: Option<Arc<str>>,
     pub(crate) delivery: Option<Arc<DeliveryState>>,
+}
+
+/// What holds while the handler runs, and not for a handle of it that lives longer.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    pub(crate) handler: Arc<str>,
+    pub(crate) turn: Option<Turn>,
     pub(crate) deadline: Option<Instant>,
 }
 
@@ -28,7 +34,7 @@ impl Invocation {
 
     /// The handler's name.
     pub fn handler(&self) -> &str {
-        &self.handler
+        &self.scope.handler
     }
 
     /// Who sent the signal; `None` for handlers of other kinds.
@@ -38,12 +44,12 @@ impl Invocation {
 
     /// How long the handler still has; `None` for servers, which have no timeout.
     pub fn time_left(&self) -> Option<Duration> {
-        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        self.scope.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 }
 
 impl std::fmt::Debug for Invocation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Invocation").field("handler", &self.handler).field("turn", &self.turn).finish_non_exhaustive()
+        f.debug_struct("Invocation").field("scope", &self.scope).finish_non_exhaustive()
     }
 }

@@ -3,22 +3,21 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::access::LocalFuture;
-use super::begin::{begin, not_started, post_start, spawn_servers, spawn_timers};
-use super::handle::{Handle, Job};
+use super::begin::{begin, post_start, spawn_servers, spawn_timers};
+use super::handle::{Handle, JOBS, Job};
 use super::info::AgentInfo;
 use super::instance::{Crash, Instance, guarded};
 use super::plan::Plan;
 use super::receive::ReceiverInbox;
 use super::shared::Shared;
 use super::shell::StartFlags;
-use super::stop;
+use super::stop::{self, Ending};
 use super::tasks::run_job;
 use super::work::{ConsumerSlot, dispatch};
 use crate::bus::Bus;
@@ -27,13 +26,14 @@ use crate::error::Error;
 use crate::events::{Event, EventKind};
 use crate::registry::{Ended, Verdict};
 
-/// What comes to an agent from outside its inboxes. It is looked at before anything else.
-pub(crate) enum Control {
-    /// Stop, and be done by the deadline.
-    Stop { deadline: Instant, reply: Reply<()> },
-    /// End this instance normally.
-    Finish,
+/// Stop, and be done by the deadline. It has a channel of its own, which is looked at before anything else.
+pub(crate) struct Stop {
+    pub(crate) deadline: Instant,
+    pub(crate) reply: Reply<()>,
 }
+
+/// Reports an end to the supervisor and brings its verdict.
+pub(crate) type Ask = Box<dyn Fn(Ended) -> LocalFuture<'static, Verdict>>;
 
 /// Everything that outlives an instance.
 pub(crate) struct Life<A> {
@@ -42,16 +42,24 @@ pub(crate) struct Life<A> {
     pub(crate) factory: Arc<dyn Fn() -> A + Send + Sync>,
     pub(crate) flags: StartFlags,
     pub(crate) info: Arc<AgentInfo>,
-    pub(crate) handle_control: mpsc::Sender<Control>,
     pub(crate) receivers: Rc<[Arc<ReceiverInbox>]>,
     pub(crate) consumers: Rc<[Rc<ConsumerSlot>]>,
     pub(crate) subscriptions: Vec<(Bus, SubscriptionId)>,
+    /// Whether it subscribes and consumes already: the first instance that gets so far sees to that.
+    pub(crate) opened: bool,
+    /// Whoever waits for the start.
+    pub(crate) started: Option<Reply<Result<AgentInfo, Error>>>,
+    pub(crate) ask: Ask,
+    /// Tells the supervisor that an instance runs.
+    pub(crate) up: Box<dyn Fn(AgentInfo)>,
 }
 
 /// How an instance ended.
 pub(crate) enum End {
-    Stopped { reply: Option<Reply<()>> },
-    Finished,
+    /// It was stopped.
+    Stopped(Reply<()>),
+    /// It asked for its own end, and the supervisor has judged.
+    Finished(Verdict),
     Crashed(Crash),
     NotStarted(Error),
 }
@@ -64,84 +72,75 @@ pub(crate) struct Running<A> {
     /// A way to end each server, and whether it waits for the stop.
     pub(crate) server_ends: Vec<(AbortHandle, Arc<AtomicBool>)>,
     pub(crate) stopping: watch::Sender<bool>,
+    pub(crate) finish: watch::Receiver<bool>,
     pub(crate) jobs: mpsc::Receiver<Job<A>>,
 }
 
-/// Lives until the agent ends for good. `ask` reports an end and brings the supervisor's verdict.
-pub(crate) async fn live<A: 'static>(
-    mut life: Life<A>,
-    mut control: mpsc::Receiver<Control>,
-    started: Reply<Result<AgentInfo, Error>>,
-    ask: impl Fn(Ended) -> LocalFuture<'static, Verdict>,
-) {
-    let mut started = Some(started);
+/// Lives until the agent ends for good.
+pub(crate) async fn live<A: 'static>(mut life: Life<A>, mut stops: mpsc::Receiver<Stop>) {
     let mut down_since = None;
     loop {
         // Under a guard for the sake of `Drop`: an agent may panic when its instance is dropped.
-        let end = guarded(one_life(&mut life, &mut control, &mut started, down_since.take()))
+        let end = guarded(one_life(&mut life, &mut stops, down_since.take()))
             .await
             .unwrap_or_else(|message| End::Crashed(Crash { handler: "drop".into(), message: message.into() }));
-        let ended = match end {
+        let since = Instant::now();
+        let verdict = match end {
             End::NotStarted(error) => {
                 stop::leave(&mut life).await;
-                if let Some(started) = started {
+                if let Some(started) = life.started {
                     started.send(Err(error));
                 }
                 return;
             }
-            End::Stopped { reply } => {
+            End::Stopped(reply) => {
                 stop::leave(&mut life).await;
                 told(&life.shared, EventKind::Stopped);
-                return reply.into_iter().for_each(|reply| reply.send(()));
+                return reply.send(());
             }
-            End::Finished => Ended::Normally,
+            End::Finished(verdict) => verdict,
             End::Crashed(crash) => {
-                let shared = &life.shared;
-                let Crash { handler, message } = crash;
-                tracing::error!(agent = %shared.agent, %handler, "crashed: {message}");
-                shared.env.events.emit(EventKind::Crashed, || Event::Crashed {
-                    agent: shared.agent.clone(),
-                    instance: shared.uid.clone(),
-                    handler: handler.clone(),
-                    message: message.clone(),
-                });
-                Ended::Crashed { handler, message }
+                tell_crash(&life.shared, &crash);
+                (life.ask)(Ended::Crashed { handler: crash.handler, message: crash.message }).await
             }
         };
-        let since = Instant::now();
-        match ask(ended).await {
+        let reply = match verdict {
+            Verdict::End => None,
             Verdict::Restart { after } => {
                 down_since = Some(since);
-                if let Some(reply) = wait_or_stop(&mut control, after).await {
-                    stop::leave(&mut life).await;
-                    told(&life.shared, EventKind::Stopped);
-                    return reply.send(());
+                let wait = tokio::time::timeout_at(crate::clock::after(after), stop_of(&mut stops));
+                match wait.await {
+                    Err(_) => continue,
+                    Ok(Stop { reply, .. }) => Some(reply),
                 }
             }
-            Verdict::End => {
-                stop::leave(&mut life).await;
-                told(&life.shared, EventKind::Stopped);
-                return;
-            }
+        };
+        stop::leave(&mut life).await;
+        told(&life.shared, EventKind::Stopped);
+        if let Some(started) = life.started.take() {
+            started.send(Err(start_error(&life.shared, "start", "it asked for its own end before it had started")));
         }
+        return reply.into_iter().for_each(|reply| reply.send(()));
     }
 }
 
-/// Waits before a restart; `Some` when the agent is stopped meanwhile.
-async fn wait_or_stop(control: &mut mpsc::Receiver<Control>, after: Duration) -> Option<Reply<()>> {
-    let wake = Instant::now() + after;
-    tokio::time::timeout_at(wake, stopped_meanwhile(control)).await.ok()
+/// The stop, when it comes. The sender lives as long as the shell.
+pub(crate) async fn stop_of(stops: &mut mpsc::Receiver<Stop>) -> Stop {
+    match stops.recv().await {
+        Some(stop) => stop,
+        None => std::future::pending().await,
+    }
 }
 
-/// Returns when a stop comes; an instance that has not begun has nothing to end normally.
-async fn stopped_meanwhile(control: &mut mpsc::Receiver<Control>) -> Reply<()> {
-    loop {
-        match control.recv().await {
-            Some(Control::Stop { reply, .. }) => return reply,
-            Some(Control::Finish) => {}
-            None => std::future::pending().await,
-        }
-    }
+pub(crate) fn tell_crash(shared: &Shared, crash: &Crash) {
+    let Crash { handler, message } = crash;
+    tracing::error!(agent = %shared.agent, %handler, "crashed: {message}");
+    shared.env.events.emit(EventKind::Crashed, || Event::Crashed {
+        agent: shared.agent.clone(),
+        instance: shared.uid.clone(),
+        handler: handler.clone(),
+        message: message.clone(),
+    });
 }
 
 fn told(shared: &Shared, kind: EventKind) {
@@ -154,23 +153,23 @@ fn told(shared: &Shared, kind: EventKind) {
 
 async fn one_life<A: 'static>(
     life: &mut Life<A>,
-    control: &mut mpsc::Receiver<Control>,
-    started: &mut Option<Reply<Result<AgentInfo, Error>>>,
+    stops: &mut mpsc::Receiver<Stop>,
     down_since: Option<Instant>,
 ) -> End {
     let begun = tokio::select! {
         biased;
         // A hook that hangs does not hold up a stop.
-        reply = stopped_meanwhile(control) => return End::Stopped { reply: Some(reply) },
-        begun = begin(life, started.is_some()) => begun,
+        stop = stop_of(stops) => return End::Stopped(stop.reply),
+        begun = begin(life) => begun,
     };
     let mut running = match begun {
         Ok(running) => running,
         Err(end) => return end,
     };
-    let (cx, instance) = (running.instance.cx.clone(), running.instance.clone());
-    let (handle, jobs) = Handle::new(cx);
+    let instance = running.instance.clone();
+    let (handle, jobs) = Handle::new(instance.cx.clone());
     running.jobs = jobs;
+    let mut finish = running.finish.clone();
     spawn_timers(life, &mut running);
     let post_start = post_start(instance.clone(), handle.clone());
     tokio::pin!(post_start);
@@ -179,39 +178,26 @@ async fn one_life<A: 'static>(
         dispatch(&mut running);
         tokio::select! {
             biased;
-            control = control.recv() => match control {
-                Some(Control::Stop { deadline, reply }) => {
-                    return stop::drain(life, running, deadline, Some(reply)).await;
-                }
-                Some(Control::Finish) => {
-                    let deadline = Instant::now() + stop::FINISH_DEADLINE;
-                    return match stop::drain(life, running, deadline, None).await {
-                        End::Stopped { .. } => End::Finished,
-                        end => end,
-                    };
-                }
-                None => std::future::pending().await,
-            },
+            stop = stop_of(stops) => return stop::drain(life, stops, running, Ending::Stop(stop)).await,
             crash = instance.crash.wait() => {
                 stop::abort(life, running).await;
-                return match started.is_some() {
-                    true => not_started(&life.shared, &crash.handler, &crash.message),
-                    false => End::Crashed(crash),
-                };
+                return failed(life, &crash.handler, &crash.message);
+            }
+            _ = finish.wait_for(|finish| *finish) => {
+                let verdict = (life.ask)(Ended::Normally).await;
+                return stop::drain(life, stops, running, Ending::Finish(verdict)).await;
             }
             outcome = &mut post_start, if starting => {
                 starting = false;
                 if let Err((hook, message)) = outcome {
                     stop::abort(life, running).await;
-                    return match started.is_some() {
-                        true => not_started(&life.shared, &hook, &message),
-                        false => End::Crashed(Crash { handler: hook, message: message.into() }),
-                    };
+                    return failed(life, &hook, &message);
                 }
                 spawn_servers(life, &mut running, &handle);
-                is_up(life, started, down_since);
+                is_up(life, down_since);
             }
-            Some(job) = running.jobs.recv() => {
+            // A bound on closures that wait for their turn; the others wait in the channel.
+            Some(job) = running.jobs.recv(), if instance.jobs.get() < JOBS => {
                 let instance = running.instance.clone();
                 running.work.spawn_local(async move { run_job(&instance, job).await });
             }
@@ -220,6 +206,18 @@ async fn one_life<A: 'static>(
             Some(ended) = running.servers.join_next() => task_ended(&instance, ended),
         }
     }
+}
+
+/// The end of an instance that failed: of the start, as long as somebody waits for it, else a crash.
+pub(crate) fn failed<A>(life: &Life<A>, place: &str, message: &str) -> End {
+    match life.started {
+        Some(_) => End::NotStarted(start_error(&life.shared, place, message)),
+        None => End::Crashed(Crash { handler: place.into(), message: message.into() }),
+    }
+}
+
+fn start_error(shared: &Shared, place: &str, message: &str) -> Error {
+    Error::Start { agent: shared.agent.to_string(), place: format!("`{place}`"), message: message.to_owned() }
 }
 
 /// A task of ours ends with an error when a future of the user's panicked while it was dropped.
@@ -231,9 +229,11 @@ pub(crate) fn task_ended<A>(instance: &Instance<A>, ended: Result<(), tokio::tas
     }
 }
 
-fn is_up<A>(life: &Life<A>, started: &mut Option<Reply<Result<AgentInfo, Error>>>, down_since: Option<Instant>) {
+fn is_up<A>(life: &mut Life<A>, down_since: Option<Instant>) {
+    // Before the reply: who has started an agent finds it in `info()`.
+    (life.up)((*life.info).clone());
     let shared = &life.shared;
-    match started.take() {
+    match life.started.take() {
         Some(started) => {
             tracing::info!(agent = %shared.agent, uid = %shared.uid, "started");
             told(shared, EventKind::Started);

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use formicary_protocol::entry::MAX_ERROR;
 use formicary_protocol::{Bytes, RemoteFailure, Value, encode_answers, encode_failures};
 
 use crate::bus::Bus;
@@ -90,7 +91,11 @@ impl Ticket {
     }
 
     pub(crate) fn fail(mut self, kind: &str, message: impl Into<String>) {
-        self.resolve(Err(RemoteFailure { kind: kind.to_owned(), message: message.into() }));
+        // As long as an error in a message's history: the caller has to see it, not store it.
+        let mut message: String = message.into();
+        let cut = (0..=MAX_ERROR.min(message.len())).rev().find(|at| message.is_char_boundary(*at));
+        message.truncate(cut.unwrap_or_default());
+        self.resolve(Err(RemoteFailure { kind: kind.to_owned(), message }));
     }
 
     pub(crate) fn id(&self) -> Option<&Arc<str>> {

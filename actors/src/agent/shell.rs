@@ -15,7 +15,7 @@ use super::check::check;
 use super::inbox::Inbox;
 use super::info::AgentInfo;
 use super::instance::guarded;
-use super::life::{Control, Life, live};
+use super::life::{Ask, Life, Stop, live};
 use super::receive::ReceiverInbox;
 use super::shared::{Routes, Shared};
 use crate::Env;
@@ -23,7 +23,7 @@ use crate::broker::Broker;
 use crate::bus::Bus;
 use crate::contract::Reply;
 use crate::error::Error;
-use crate::registry::{AgentId, Ended, Registry, Report, RestartPolicy, Supervise, Verdict};
+use crate::registry::{AgentId, Ended, Registry, Report, RestartPolicy, Started, Supervise, Verdict};
 
 /// Which parts of an agent run. All do by default.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +61,7 @@ pub(crate) struct Setup {
 
 /// The actor. It never runs user code in its own poll: that runs in tasks under `catch_unwind`.
 pub(crate) struct Shell {
-    control: mpsc::Sender<Control>,
+    stops: mpsc::Sender<Stop>,
     life: Option<LocalFuture<'static, ()>>,
     registry: Addr<Registry>,
     restart: RestartPolicy,
@@ -79,10 +79,10 @@ pub(crate) struct StopAgent {
 impl Shell {
     /// Starts an agent on the current arbiter.
     pub(crate) fn launch<A: Agent>(setup: Setup, factory: Arc<dyn Fn() -> A + Send + Sync>) {
-        let (control, receiver) = mpsc::channel(16);
+        let (stops, receiver) = mpsc::channel(16);
         let (id, registry, restart) = (setup.id, setup.registry.clone(), setup.restart);
-        let life = prepare::<A>(setup, factory, control.clone(), receiver);
-        Self { control, life: Some(life), registry, restart, id }.start();
+        let life = prepare::<A>(setup, factory, receiver);
+        Self { stops, life: Some(life), registry, restart, id }.start();
     }
 }
 
@@ -90,8 +90,7 @@ impl Shell {
 fn prepare<A: Agent>(
     setup: Setup,
     factory: Arc<dyn Fn() -> A + Send + Sync>,
-    handle_control: mpsc::Sender<Control>,
-    control: mpsc::Receiver<Control>,
+    stops: mpsc::Receiver<Stop>,
 ) -> LocalFuture<'static, ()> {
     let Setup { id, name, env, buses, brokers, settings, flags, registry, started, restart: _ } = setup;
     let type_name = short_name(std::any::type_name::<A>());
@@ -134,20 +133,26 @@ fn prepare<A: Agent>(
             factory,
             flags,
             info,
-            handle_control,
             receivers,
             consumers: Rc::new([]),
             subscriptions: Vec::new(),
+            opened: false,
+            started: Some(started),
+            ask: asks(registry.clone(), id),
+            up: Box::new(move |info| registry.do_send(Started { id, info })),
         };
-        live(life, control, started, move |ended| {
-            let registry = registry.clone();
-            Box::pin(async move {
-                let (reply, verdict) = Reply::new();
-                registry.do_send(Report { id, ended, reply });
-                verdict.await.unwrap_or(Verdict::End)
-            })
+        live(life, stops).await;
+    })
+}
+
+fn asks(registry: Addr<Registry>, id: AgentId) -> Ask {
+    Box::new(move |ended| {
+        let registry = registry.clone();
+        Box::pin(async move {
+            let (reply, verdict) = Reply::new();
+            registry.do_send(Report { id, ended, reply });
+            verdict.await.unwrap_or(Verdict::End)
         })
-        .await;
     })
 }
 
@@ -227,7 +232,7 @@ impl Handler<StopAgent> for Shell {
     fn handle(&mut self, stop: StopAgent, _: &mut Context<Self>) {
         let StopAgent { deadline, reply } = stop;
         // Full only when sixteen stops wait already; the reply is dropped, and the asker knows that it is under way.
-        drop(self.control.try_send(Control::Stop { deadline, reply }));
+        drop(self.stops.try_send(Stop { deadline, reply }));
     }
 }
 

@@ -3,69 +3,95 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::handle::JOBS;
 use super::instance::Instance;
-use super::life::{End, Life, Running, task_ended};
+use super::life::{End, Life, Running, Stop, stop_of, task_ended, tell_crash};
 use super::receive::dropped;
 use super::tasks::{run_hook, run_job};
 use super::work::dispatch;
-use crate::contract::Reply;
 use crate::events::DropReason;
+use crate::registry::Verdict;
 
 /// How long an agent that ends by itself may take.
-pub(crate) const FINISH_DEADLINE: Duration = Duration::from_secs(10);
+const FINISH_DEADLINE: Duration = Duration::from_secs(10);
+/// How long bus and broker may take to end what an agent had there.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
 /// What of the deadline is kept for `pre_stop`: a tenth, at most this.
 const KEPT_FOR_PRE_STOP: Duration = Duration::from_secs(1);
+
+/// Why an instance is drained.
+pub(crate) enum Ending {
+    /// The agent is stopped.
+    Stop(Stop),
+    /// The instance asked for its own end, and this comes after it.
+    Finish(Verdict),
+}
 
 /// Stops intake, lets running handlers finish, gives back what never started, and runs `pre_stop`.
 pub(crate) async fn drain<A: 'static>(
     life: &mut Life<A>,
+    stops: &mut mpsc::Receiver<Stop>,
     mut running: Running<A>,
-    deadline: Instant,
-    reply: Option<Reply<()>>,
+    ending: Ending,
 ) -> End {
     let instance = running.instance.clone();
-    let left = deadline.saturating_duration_since(Instant::now());
-    let drained_by = deadline - KEPT_FOR_PRE_STOP.min(left / 10);
-    // A normal end of one instance keeps its subscriptions: the next one finds the signals in its inboxes.
-    let for_good = reply.is_some();
+    let (mut deadline, mut reply, verdict) = match ending {
+        Ending::Stop(stop) => (stop.deadline, Some(stop.reply), Verdict::End),
+        Ending::Finish(verdict) => (crate::clock::after(FINISH_DEADLINE), None, verdict),
+    };
+    // Another instance finds its subscriptions as they were, and the signals in its inboxes.
+    let mut for_good = verdict == Verdict::End;
+    let mut cut_off = drained_by(deadline);
+    instance.finishing.set(!for_good);
     if for_good {
-        stop_intake(life, drained_by).await;
+        stop_intake(life, cut_off).await;
     }
     running.stopping.send_replace(true);
     for slot in life.consumers.iter() {
         slot.collect();
         slot.collect_inbox();
     }
-    // Signals that come to an instance that ends and starts again belong to the next one.
-    let finish = async {
-        loop {
-            if for_good {
-                dispatch(&mut running);
-            }
-            if running.work.is_empty() {
-                return;
-            }
-            tokio::select! {
-                biased;
-                _ = instance.crash.wait() => return,
-                Some(job) = running.jobs.recv() => {
-                    let instance = running.instance.clone();
-                    running.work.spawn_local(async move { run_job(&instance, job).await });
-                }
-                Some(ended) = running.work.join_next() => task_ended(&instance, ended),
-            }
+    abort_deaf_servers(&running);
+    loop {
+        if for_good {
+            dispatch(&mut running);
         }
-    };
-    if tokio::time::timeout_at(drained_by, finish).await.is_err() {
-        tracing::warn!(
-            agent = %life.shared.agent, running = running.work.len(),
-            "handlers did not finish before the stop deadline: they are cut off"
-        );
+        if running.work.is_empty() && running.servers.is_empty() {
+            break;
+        }
+        tokio::select! {
+            biased;
+            () = tokio::time::sleep_until(cut_off) => {
+                tracing::warn!(
+                    agent = %life.shared.agent, handlers = running.work.len(), servers = running.servers.len(),
+                    "not all ended before the stop deadline: they are cut off"
+                );
+                break;
+            }
+            // An instance that ends by itself is stopped: the sooner of both deadlines holds.
+            stop = stop_of(stops), if reply.is_none() => {
+                deadline = deadline.min(stop.deadline);
+                cut_off = drained_by(deadline);
+                reply = Some(stop.reply);
+                for_good = true;
+                instance.finishing.set(false);
+                stop_intake(life, cut_off).await;
+            }
+            _ = instance.crash.wait() => break,
+            // What a server or a handler does at its end may need the agent.
+            Some(job) = running.jobs.recv(), if instance.jobs.get() < JOBS => {
+                let instance = running.instance.clone();
+                running.work.spawn_local(async move { run_job(&instance, job).await });
+            }
+            Some(ended) = running.work.join_next() => task_ended(&instance, ended),
+            Some(ended) = running.servers.join_next() => task_ended(&instance, ended),
+        }
     }
-    end_servers(life, &mut running, drained_by).await;
+    end_all(&instance, &mut running.servers).await;
     end_all(&instance, &mut running.work).await;
     if for_good {
         drop_inboxes(life);
@@ -73,11 +99,20 @@ pub(crate) async fn drain<A: 'static>(
     for slot in life.consumers.iter() {
         slot.give_back();
     }
-    pre_stop(life, &instance, deadline).await;
     match instance.crash.has_happened() {
-        true if !for_good => End::Crashed(instance.crash.wait().await),
-        _ => End::Stopped { reply },
+        true => tell_crash(&life.shared, &instance.crash.wait().await),
+        false => pre_stop(life, &instance, deadline).await,
     }
+    match reply {
+        Some(reply) => End::Stopped(reply),
+        None => End::Finished(verdict),
+    }
+}
+
+/// When handlers are cut off: a part of the time is kept for `pre_stop`.
+fn drained_by(deadline: Instant) -> Instant {
+    let left = deadline.saturating_duration_since(Instant::now());
+    deadline - KEPT_FOR_PRE_STOP.min(left / 10)
 }
 
 /// Ends an instance that crashed: no drain, no `pre_stop`. Its deliveries go back and its requests are answered with an
@@ -97,12 +132,8 @@ pub(crate) async fn abort<A: 'static>(life: &Life<A>, mut running: Running<A>) {
 
 /// Ends the subscriptions and consumers of an agent that will not live again.
 pub(crate) async fn leave<A>(life: &mut Life<A>) {
-    life.shared.set_accepting(false);
-    for (bus, id) in life.subscriptions.drain(..) {
-        bus.unsubscribe(id).await;
-    }
+    stop_intake(life, crate::clock::after(LEAVE_WITHIN)).await;
     for slot in life.consumers.iter() {
-        slot.broker.cancel(slot.id).await;
         slot.collect();
         slot.collect_inbox();
         slot.give_back();
@@ -113,8 +144,9 @@ pub(crate) async fn leave<A>(life: &mut Life<A>) {
 /// An adapter that does not answer must not hold up the stop: from here on the inlets refuse anyway.
 async fn stop_intake<A>(life: &mut Life<A>, by: Instant) {
     let ended = async {
-        for (bus, id) in life.subscriptions.drain(..) {
+        while let Some((bus, id)) = life.subscriptions.last().cloned() {
             bus.unsubscribe(id).await;
+            life.subscriptions.pop();
         }
         for slot in life.consumers.iter() {
             slot.broker.cancel(slot.id).await;
@@ -125,30 +157,12 @@ async fn stop_intake<A>(life: &mut Life<A>, by: Instant) {
 }
 
 /// Servers that listen to `stopping()` may end by themselves; the others are aborted at once.
-async fn end_servers<A: 'static>(life: &Life<A>, running: &mut Running<A>, by: Instant) {
+fn abort_deaf_servers<A>(running: &Running<A>) {
     for (end, listens) in &running.server_ends {
         if !listens.load(Ordering::Acquire) {
             end.abort();
         }
     }
-    let instance = running.instance.clone();
-    let ended = async {
-        loop {
-            tokio::select! {
-                biased;
-                // What a server does at its end may need the agent.
-                Some(job) = running.jobs.recv() => run_job(&instance, job).await,
-                ended = running.servers.join_next() => match ended {
-                    Some(ended) => task_ended(&instance, ended),
-                    None => return,
-                },
-            }
-        }
-    };
-    if tokio::time::timeout_at(by, ended).await.is_err() {
-        tracing::warn!(agent = %life.shared.agent, "a server did not end before the stop deadline: it is cut off");
-    }
-    end_all(&instance, &mut running.servers).await;
 }
 
 async fn end_all<A>(instance: &Instance<A>, tasks: &mut JoinSet<()>) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::context::Cx;
 use super::handle::{Handle, Job};
 use super::instance::{Instance, Ran, Run, guarded, guarded_now};
-use super::invocation::Invocation;
+use super::invocation::{Invocation, Scope};
 use super::plan::{HookPlan, ServerPlan, Task};
 use super::turns::Turn;
 use crate::events::HandlerKind;
@@ -58,11 +58,9 @@ pub(crate) async fn run_server<A: 'static>(
     let invocation = Invocation {
         shared: instance.shared.clone(),
         cx: cx.clone(),
-        handler: plan.name.clone(),
-        turn: None,
+        scope: Arc::new(Scope { handler: plan.name.clone(), turn: None, deadline: None }),
         sender: None,
         delivery: None,
-        deadline: None,
     };
     match guarded((plan.serve)(handle.with_cx(cx), invocation)).await {
         Ok(Ok(())) => Ok(()),
@@ -73,8 +71,10 @@ pub(crate) async fn run_server<A: 'static>(
 
 /// Runs a closure of a handle in its turn; a panic in it is a crash.
 pub(crate) async fn run_job<A: 'static>(instance: &Instance<A>, job: Job<A>) {
+    instance.jobs.set(instance.jobs.get() + 1);
     let _turn = instance.turns.take(job.turn).await;
     if let Err(message) = guarded_now(|| (job.run)(instance)) {
         instance.crash.tell(&"a closure of a Handle".into(), &message);
     }
+    instance.jobs.set(instance.jobs.get() - 1);
 }

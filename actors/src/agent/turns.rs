@@ -73,6 +73,9 @@ impl Turns {
     fn pass_on(&self) {
         loop {
             let mut state = self.0.borrow_mut();
+            while state.waiting.front().is_some_and(|(_, waiter)| waiter.is_closed()) {
+                state.waiting.pop_front();
+            }
             let Some((turn, _)) = state.waiting.front() else { return };
             let turn = *turn;
             if !state.is_free(turn) {

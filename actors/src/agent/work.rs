@@ -90,6 +90,7 @@ pub(crate) async fn receive<A: 'static>(instance: Rc<Instance<A>>, at: usize) {
     let mut in_a_row = 0usize;
     let _in_hand = instance.shared.env.gauge.begin();
     while !instance.crash.has_happened()
+        && !instance.finishing.get()
         && let Some(arrived) = instance.receivers[at].inbox.pop()
     {
         handle_signal(&instance, &plan.receivers[at], arrived).await;
@@ -108,7 +109,14 @@ async fn handle_signal<A: 'static>(instance: &Instance<A>, plan: &ReceiverPlan<A
     let ready = match guarded_now(|| (plan.read)(shared, &arriving)) {
         Ok(Ok(ready)) => ready,
         Ok(Err(failure)) => {
-            crate::bus::bad(&shared.env, &arriving.signal, failure.what, &failure.reason, &arriving.body);
+            crate::bus::bad(
+                &shared.env,
+                &arriving.signal,
+                &arriving.sender,
+                failure.what,
+                &failure.reason,
+                &arriving.body,
+            );
             return ticket.into_iter().for_each(|ticket| ticket.fail("decode", &*failure.reason));
         }
         Err(message) => {
@@ -192,7 +200,7 @@ async fn handle_delivery<A: 'static>(
     let ready = match guarded_now(read) {
         Ok(Ok(ready)) => ready,
         Ok(Err(bad)) => {
-            crate::bus::bad(&shared.env, &slot.queue, bad.what, &bad.reason, &delivered.body);
+            crate::bus::bad(&shared.env, &slot.queue, &delivered.id, bad.what, &bad.reason, &delivered.body);
             let reason = match bad.what {
                 BadInput::TooLarge => DeadReason::TooLarge,
                 BadInput::Rejected => DeadReason::Rejected,

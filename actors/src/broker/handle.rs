@@ -121,12 +121,27 @@ impl Broker {
         consumer: &str,
         inlet: Arc<dyn DeliveryInlet>,
     ) -> Result<ConsumerId, Error> {
-        let id = ConsumerId(self.0.consumers.fetch_add(1, Ordering::Relaxed));
+        let id = self.next_consumer();
+        self.consume_as(id, queue, credit, consumer, inlet).await?;
+        Ok(id)
+    }
+
+    pub(crate) fn next_consumer(&self) -> ConsumerId {
+        ConsumerId(self.0.consumers.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) async fn consume_as(
+        &self,
+        id: ConsumerId,
+        queue: &str,
+        credit: NonZeroUsize,
+        consumer: &str,
+        inlet: Arc<dyn DeliveryInlet>,
+    ) -> Result<(), Error> {
         let (reply, pending) = Reply::new();
         let (queue, consumer) = (queue.into(), consumer.into());
         self.0.port.consume.do_send(Consume { id, queue, credit, consumer, inlet, reply });
-        pending.await.ok_or(Error::Closed("the broker"))??;
-        Ok(id)
+        pending.await.ok_or(Error::Closed("the broker"))?
     }
 
     /// Ends a consumer's intake; what it has may still be settled.
@@ -152,7 +167,7 @@ impl Broker {
     }
 
     pub(crate) fn send_deadline(&self) -> Instant {
-        Instant::now() + self.0.env.limits.send_deadline
+        crate::clock::after(self.0.env.limits.send_deadline)
     }
 
     pub(crate) fn declared(&self, queue: &str) -> Result<(), Error> {

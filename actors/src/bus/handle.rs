@@ -73,9 +73,9 @@ impl Bus {
     /// Dropping the future cancels the call; a later answer is counted as late.
     pub async fn call<S: Signal>(&self, sender: &str, ask: &S) -> Result<S::Answer, Error> {
         let raw = self.prepare::<S>(sender, ask, self.0.env.limits.call_deadline)?;
-        let started = Instant::now();
+        let count = self.begin_call(S::NAME);
         let answer = self.call_first(raw).await.and_then(|answers| answer::first::<S::Answer>(S::NAME, &answers));
-        self.count_call(S::NAME, started, answer.as_ref().err());
+        count.end(answer.as_ref().err());
         Ok(answer?)
     }
 
@@ -105,11 +105,24 @@ impl Bus {
     /// # Errors
     /// When the bus is closed or refuses.
     pub async fn subscribe(&self, signal: &str, inlet: Arc<dyn SignalInlet>) -> Result<SubscriptionId, Error> {
-        let id = SubscriptionId(self.0.subscriptions.fetch_add(1, Ordering::Relaxed));
+        let id = self.next_subscription();
+        self.subscribe_as(id, signal, inlet).await?;
+        Ok(id)
+    }
+
+    pub(crate) fn next_subscription(&self) -> SubscriptionId {
+        SubscriptionId(self.0.subscriptions.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) async fn subscribe_as(
+        &self,
+        id: SubscriptionId,
+        signal: &str,
+        inlet: Arc<dyn SignalInlet>,
+    ) -> Result<(), Error> {
         let (reply, pending) = Reply::new();
         self.0.port.subscribe.do_send(Subscribe { id, signal: signal.into(), inlet, reply });
-        pending.await.ok_or(Error::Closed("the bus"))??;
-        Ok(id)
+        pending.await.ok_or(Error::Closed("the bus"))?
     }
 
     /// Ends a subscription.
@@ -130,7 +143,7 @@ impl Bus {
     }
 
     pub(crate) fn send_deadline(&self) -> Instant {
-        Instant::now() + self.0.env.limits.send_deadline
+        crate::clock::after(self.0.env.limits.send_deadline)
     }
 
     pub(crate) fn declared(&self, signal: &str) -> Result<(), Error> {
@@ -204,7 +217,7 @@ impl Bus {
         check_sender(sender)?;
         let id = self.0.env.ids.id();
         let (signal, sender) = (S::NAME.into(), sender.into());
-        Ok(RawCall { signal, sender, id, body: encode_signal(ask)?, deadline: Instant::now() + within, within })
+        Ok(RawCall { signal, sender, id, body: encode_signal(ask)?, deadline: crate::clock::after(within), within })
     }
 
     pub(crate) async fn call_first(&self, raw: RawCall) -> Result<Answers, CallError> {
@@ -221,28 +234,13 @@ impl Bus {
 
     pub(crate) fn call_all<T>(&self, raw: RawCall) -> Result<AnswerStream<T>, CallError> {
         let (sender, answers) = mpsc::channel(self.0.env.limits.answers.get());
-        let signal = raw.signal.clone();
+        let count = self.begin_call(&raw.signal);
         self.send_call(raw, CallMode::All(sender))?;
-        Ok(AnswerStream { answers, signal, bus: self.clone(), decoded: std::marker::PhantomData })
+        Ok(AnswerStream { answers, count, last: None, decoded: std::marker::PhantomData })
     }
 
-    pub(crate) fn count_call(&self, signal: &str, started: Instant, error: Option<&CallError>) {
-        let events = &self.0.env.events;
-        match error {
-            None => events.emit(EventKind::CallAnswered, || Event::CallAnswered {
-                signal: signal.into(),
-                took: started.elapsed(),
-            }),
-            Some(error) => {
-                if let CallError::Decode { reason, .. } = error {
-                    bad(&self.0.env, signal, BadInput::Answer, reason, b"");
-                }
-                events.emit(EventKind::CallFailed, || Event::CallFailed {
-                    signal: signal.into(),
-                    error: error.to_string().into(),
-                });
-            }
-        }
+    pub(crate) fn begin_call(&self, signal: &str) -> CallCount {
+        CallCount { bus: self.clone(), signal: signal.into(), started: Instant::now(), counted: false }
     }
 
     fn send_call(&self, raw: RawCall, mode: CallMode) -> Result<(), CallError> {
@@ -269,12 +267,54 @@ pub(crate) struct RawCall {
     pub(crate) within: Duration,
 }
 
-/// The answers of all agents to one call, as they come, until the deadline.
+/// Counts a call once: answered, or failed. One that is dropped before its end has failed.
+#[derive(Debug)]
+pub(crate) struct CallCount {
+    bus: Bus,
+    signal: Arc<str>,
+    started: Instant,
+    counted: bool,
+}
+
+impl CallCount {
+    pub(crate) fn end(mut self, error: Option<&CallError>) {
+        self.counted = true;
+        self.told(error);
+    }
+
+    fn told(&self, error: Option<&CallError>) {
+        let env = &self.bus.0.env;
+        let (signal, took) = (|| self.signal.clone(), self.started.elapsed());
+        let Some(error) = error else {
+            return env.events.emit(EventKind::CallAnswered, || Event::CallAnswered { signal: signal(), took });
+        };
+        if let CallError::Decode { reason, .. } = error {
+            bad(env, &self.signal, "an answer", BadInput::Answer, reason, b"");
+        }
+        env.events.emit(EventKind::CallFailed, || {
+            let error = error.to_string().into();
+            Event::CallFailed { signal: signal(), error }
+        });
+    }
+}
+
+impl Drop for CallCount {
+    fn drop(&mut self) {
+        if !self.counted {
+            let (signal, error) = (|| self.signal.clone(), "the caller has dropped it");
+            let failed = || Event::CallFailed { signal: signal(), error: error.into() };
+            self.bus.0.env.events.emit(EventKind::CallFailed, failed);
+        }
+    }
+}
+
+/// The answers of all agents to one call, as they come, until the deadline. It counts as one call: answered when an answer
+/// that fits has come by the time the stream is dropped.
 #[derive(Debug)]
 pub struct AnswerStream<T> {
     answers: mpsc::Receiver<Result<Answers, CallError>>,
-    signal: Arc<str>,
-    bus: Bus,
+    count: CallCount,
+    last: Option<Result<(), CallError>>,
     decoded: std::marker::PhantomData<fn() -> T>,
 }
 
@@ -293,12 +333,22 @@ impl<T: serde::de::DeserializeOwned> Stream for AnswerStream<T> {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = std::task::ready!(self.answers.poll_recv(context));
-        let started = Instant::now();
         Poll::Ready(next.map(|answers| {
-            let answer = answers.and_then(|answers| answer::first(&self.signal, &answers));
-            self.bus.count_call(&self.signal, started, answer.as_ref().err());
+            let answer = answers.and_then(|answers| answer::first(&self.count.signal, &answers));
+            if !matches!(self.last, Some(Ok(()))) {
+                self.last = Some(answer.as_ref().map(drop).map_err(Clone::clone));
+            }
             answer
         }))
+    }
+}
+
+impl<T> Drop for AnswerStream<T> {
+    fn drop(&mut self) {
+        if let Some(last) = self.last.take() {
+            self.count.counted = true;
+            self.count.told(last.as_ref().err());
+        }
     }
 }
 

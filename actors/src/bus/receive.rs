@@ -18,7 +18,7 @@ pub(crate) fn read(env: &Env, channel: &[u8], body: Bytes) -> Option<Incoming> {
     let parsed = match Channel::parse(&env.prefix, channel) {
         Ok(parsed) => parsed,
         Err(error) => {
-            bad(env, &excerpt(channel), BadInput::Channel, &error.to_string(), &body);
+            bad(env, "channel", &excerpt(channel), BadInput::Channel, &error.to_string(), &body);
             return None;
         }
     };
@@ -29,7 +29,7 @@ pub(crate) fn read(env: &Env, channel: &[u8], body: Bytes) -> Option<Incoming> {
             _ => "response".to_owned(),
         };
         let reason = format!("{} bytes; the limit is {}", body.len(), env.limits.max_body);
-        bad(env, &place, BadInput::TooLarge, &reason, &body);
+        bad(env, &place, &excerpt(channel), BadInput::TooLarge, &reason, &body);
         return None;
     }
     Some(match parsed {
@@ -48,10 +48,12 @@ pub(crate) fn read(env: &Env, channel: &[u8], body: Bytes) -> Option<Incoming> {
     })
 }
 
-/// Counts bad input, and logs it with the first bytes of its body.
-pub(crate) fn bad(env: &Env, place: &str, what: BadInput, reason: &str, body: &[u8]) {
+/// Counts bad input, and logs it with where it came from and the first bytes of its body. `place` is a name of ours, of
+/// which there are few; `from` may be anything.
+pub(crate) fn bad(env: &Env, place: &str, from: &str, what: BadInput, reason: &str, body: &[u8]) {
+    env.events.add(what.counter(), 1);
     env.events.emit(EventKind::BadInput, || Event::BadInput { place: place.into(), what, reason: reason.into() });
     if let Some(times) = env.events.line_due("bad input", place) {
-        tracing::warn!(place, ?what, times, body = excerpt(body), "bad input: {reason}");
+        tracing::warn!(place, from, ?what, times, body = excerpt(body), "bad input: {reason}");
     }
 }

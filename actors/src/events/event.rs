@@ -50,6 +50,19 @@ pub enum BadInput {
     Answer,
 }
 
+impl BadInput {
+    /// The counter of this kind.
+    pub fn counter(self) -> EventKind {
+        match self {
+            Self::Channel => EventKind::BadChannel,
+            Self::Body => EventKind::BadBody,
+            Self::TooLarge => EventKind::BadSize,
+            Self::Rejected => EventKind::BadPayload,
+            Self::Answer => EventKind::BadAnswer,
+        }
+    }
+}
+
 /// Something that happened.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

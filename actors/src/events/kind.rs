@@ -48,8 +48,18 @@ kinds! {
     Failed = "failed",
     /// A signal or call was dropped: its inbox was full, or the stop cut it off.
     Dropped = "dropped",
-    /// A body could not be decoded, did not fit its declaration, or was too big.
+    /// Something that came in could not be used; each kind below counts its part.
     BadInput = "bad_input",
+    /// A channel's name does not parse.
+    BadChannel = "bad_channels",
+    /// A body does not decode, or does not fit the handler's type.
+    BadBody = "bad_bodies",
+    /// A body is larger than the limit.
+    BadSize = "bad_sizes",
+    /// A payload does not fit its declaration (mode `reject`).
+    BadPayload = "bad_payloads",
+    /// An answer does not decode.
+    BadAnswer = "bad_answers",
     /// A body had a bare `NaN` or `Infinity`, which was read as null.
     Repaired = "repaired",
     /// A payload was used although it does not fit its declaration (mode `warn`).

@@ -189,7 +189,13 @@ impl GroupBuilder {
         env.events = self.events;
         let mut owned = Vec::new();
         let bus = start_bus(&self.bus, env.clone())?;
-        let broker = start_broker(&self.broker, env.clone(), &mut owned).await?;
+        let broker = match start_broker(&self.broker, env.clone(), &mut owned).await {
+            Ok(broker) => broker,
+            Err(error) => {
+                bus.close(crate::clock::after(Duration::from_secs(1))).await;
+                return Err(error);
+            }
+        };
         let arbiters: Vec<Arbiter> = self.arbiters.map_or(0..0, |n| 0..n.get()).map(|_| Arbiter::new()).collect();
         let handles = arbiters.iter().map(Arbiter::handle).collect();
         owned.extend(arbiters);
@@ -227,11 +233,14 @@ impl GroupBuilder {
 }
 
 async fn connected(group: &Group) -> Result<(), Error> {
+    let begun = tokio::time::Instant::now();
     if let Err(reason) = until_up(&mut group.bus.state(), CONNECT_WITHIN).await {
         let address = group.bus.describe().await.map(|description| description.address).unwrap_or_default();
         return Err(Error::Unreachable { what: "bus", address, reason });
     }
-    if let Err(reason) = until_up(&mut group.broker.state(), CONNECT_WITHIN).await {
+    // One time for both; a broker that waited beside its bus is up or known to be down by now.
+    let left = CONNECT_WITHIN.saturating_sub(begun.elapsed()).max(Duration::from_millis(500));
+    if let Err(reason) = until_up(&mut group.broker.state(), left).await {
         let address = group.broker.describe().await.map(|description| description.address).unwrap_or_default();
         return Err(Error::Unreachable { what: "broker", address, reason });
     }

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::registry::RestartPolicy;
 
 /// How one agent is spawned.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AgentOptions {
     pub(crate) name: Option<String>,
     pub(crate) instances: NonZeroUsize,
@@ -22,6 +22,15 @@ pub struct AgentOptions {
     pub(crate) restart: Option<RestartPolicy>,
     pub(crate) signals_on: BTreeMap<String, Bus>,
     pub(crate) queues_on: BTreeMap<String, Broker>,
+}
+
+impl std::fmt::Debug for AgentOptions {
+    /// Without the settings, which may hold secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut debug = f.debug_struct("AgentOptions");
+        debug.field("name", &self.name).field("instances", &self.instances).field("flags", &self.flags);
+        debug.field("restart", &self.restart).finish_non_exhaustive()
+    }
 }
 
 impl Default for AgentOptions {

@@ -6,6 +6,7 @@ mod checks;
 mod common;
 mod compared;
 mod crashes;
+mod edges;
 mod queues;
 mod signals;
 mod stop;

@@ -1,6 +1,6 @@
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::recording::Book;
 use super::{Extract, Needs, Recorder};
+use crate::agent::invocation::Scope;
 use crate::agent::own_calls::{Origin, OwnCalls, Registered};
 use crate::agent::{Invocation, answer};
 use crate::bus::{AnswerStream, Bus, RawCall};
@@ -35,9 +36,8 @@ enum Way {
 struct Caller {
     bus: Bus,
     sender: Arc<str>,
-    deadline: Option<Instant>,
+    scope: Weak<Scope>,
     own_calls: Arc<OwnCalls>,
-    origin: Origin,
 }
 
 impl<S: Signal> Call<S> {
@@ -57,14 +57,14 @@ impl<S: Signal> Call<S> {
     pub async fn first(&self, ask: &S) -> Result<S::Answer, CallError> {
         match &self.way {
             Way::Bus(caller) => {
-                let started = Instant::now();
+                let count = caller.bus.begin_call(S::NAME);
                 let answer = async {
                     let raw = caller.prepare(ask, self.within)?;
                     let _registered = caller.register(&raw);
                     answer::first::<S::Answer>(S::NAME, &caller.bus.call_first(raw).await?)
                 }
                 .await;
-                caller.bus.count_call(S::NAME, started, answer.as_ref().err());
+                count.end(answer.as_ref().err());
                 answer
             }
             Way::Book(book) => {
@@ -107,13 +107,16 @@ fn invalid(signal: &str, reason: &dyn std::fmt::Display) -> CallError {
 impl Caller {
     fn prepare<S: Signal>(&self, ask: &S, within: Option<Duration>) -> Result<RawCall, CallError> {
         let within = within.unwrap_or(self.bus.env().limits.call_deadline);
-        let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let deadline = self.scope.upgrade().and_then(|scope| scope.deadline);
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let within = left.map_or(within, |left| left.min(within));
         self.bus.prepare(&self.sender, ask, within).map_err(|error| invalid(S::NAME, &error))
     }
 
+    /// A handle that has outlived its handler holds no turn.
     fn register(&self, raw: &RawCall) -> Registered {
-        self.own_calls.register(raw.id.clone(), self.origin.clone())
+        let origin = self.scope.upgrade().map(|scope| Origin { handler: scope.handler.clone(), turn: scope.turn });
+        self.own_calls.register(raw.id.clone(), origin)
     }
 }
 
@@ -164,9 +167,8 @@ impl<S: Signal> Extract for Call<S> {
         let caller = Caller {
             bus: shared.buses.of(S::NAME).ok_or(Error::Closed("the bus"))?.clone(),
             sender: shared.agent.clone(),
-            deadline: invocation.deadline,
+            scope: Arc::downgrade(&invocation.scope),
             own_calls: shared.own_calls.clone(),
-            origin: Origin { handler: invocation.handler.clone(), turn: invocation.turn },
         };
         Ok(Self { way: Way::Bus(caller), within: None, of: PhantomData })
     }

@@ -1,12 +1,12 @@
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use formicary_protocol::{Signal, encode_signal};
-use tokio::time::Instant;
 
 use super::recording::Book;
 use super::{Extract, Needs, Recorder};
 use crate::agent::Invocation;
+use crate::agent::invocation::Scope;
 use crate::bus::Bus;
 use crate::error::Error;
 
@@ -20,7 +20,7 @@ pub struct Publish<S> {
 
 #[derive(Clone)]
 enum Way {
-    Bus { bus: Bus, signal: Arc<str>, sender: Arc<str>, deadline: Option<Instant> },
+    Bus { bus: Bus, signal: Arc<str>, sender: Arc<str>, scope: Weak<Scope> },
     Book(Arc<Book>),
 }
 
@@ -34,8 +34,9 @@ impl<S: Signal> Publish<S> {
     /// Dropping the future after its first poll does not take the signal back.
     pub async fn send(&self, signal: &S) -> Result<Option<u64>, Error> {
         match &self.way {
-            Way::Bus { bus, signal: name, sender, deadline } => {
+            Way::Bus { bus, signal: name, sender, scope } => {
                 let latest = bus.send_deadline();
+                let deadline = scope.upgrade().and_then(|scope| scope.deadline);
                 let deadline = deadline.map_or(latest, |deadline| deadline.min(latest));
                 Ok(bus.publish_body(name.clone(), sender.clone(), encode_signal(signal)?, deadline).await?)
             }
@@ -73,7 +74,7 @@ impl<S: Signal> Extract for Publish<S> {
     fn extract(invocation: &Invocation) -> Result<Self, Error> {
         let bus = invocation.shared.buses.of(S::NAME).ok_or(Error::Closed("the bus"))?.clone();
         let sender = invocation.shared.agent.clone();
-        let way = Way::Bus { bus, signal: S::NAME.into(), sender, deadline: invocation.deadline };
+        let way = Way::Bus { bus, signal: S::NAME.into(), sender, scope: Arc::downgrade(&invocation.scope) };
         Ok(Self { way, of: PhantomData })
     }
 }

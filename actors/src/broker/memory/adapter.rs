@@ -43,7 +43,8 @@ impl Adapter {
             queue.pump();
             queue.next_due()
         };
-        if let Some(due) = due {
+        // What is due already and could not be taken is taken with the next settlement.
+        if let Some(due) = due.filter(|due| *due > Instant::now()) {
             self.set_alarm(due, context);
         }
     }
@@ -141,7 +142,7 @@ impl Handler<Send> for Adapter {
                     Some(delay) => {
                         let env = &self.context.env;
                         let entry = Entry::new(&env.ids.id(), env.clock.now_ms(), outgoing.body);
-                        queue.delay(Instant::now() + delay, entry);
+                        queue.delay(crate::clock::after(delay), entry);
                     }
                 }
                 if !touched.contains(&outgoing.queue) {
@@ -195,12 +196,13 @@ impl Handler<Settle> for Adapter {
         let mut late = Vec::new();
         settled::returns_last_first(&mut batch);
         {
+            let capacity = self.broker.capacity.get();
             let mut state = self.broker.state();
             let state: &mut QueueState = state.queue(&queue);
             let name = state.consumer(&key).map(|consumer| consumer.name.clone()).unwrap_or_default();
             for settlement in batch {
                 let (token, outcome): (_, Outcome) = (settlement.token, settlement.outcome.clone());
-                if state.settle(&key, settlement) {
+                if state.settle(&key, settlement, capacity) {
                     settled::applied(&events, &queue, &name, &outcome);
                 } else {
                     settled::late(&events, &queue, &name);

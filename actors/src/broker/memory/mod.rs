@@ -50,7 +50,8 @@ impl MemoryBroker {
         Self::default()
     }
 
-    /// A broker whose queues hold so many messages each; one more is refused, as by a Redis whose memory is full.
+    /// A broker whose queues hold so many messages each; one more is refused, as by a Redis whose memory is full. Of dead
+    /// letters it holds as many, and forgets the oldest beyond.
     pub fn with_capacity(capacity: NonZeroUsize) -> Self {
         Self { state: Arc::default(), capacity }
     }

@@ -130,7 +130,7 @@ impl QueueState {
     }
 
     /// Applies a settlement. `false` when the message is not the consumer's any more.
-    pub(super) fn settle(&mut self, key: &ConsumerKey, settlement: Settlement) -> bool {
+    pub(super) fn settle(&mut self, key: &ConsumerKey, settlement: Settlement, capacity: usize) -> bool {
         let Some(consumer) = self.consumers.get_mut(key) else { return false };
         let now_ms = consumer.env.clock.now_ms();
         let Some(mut entry) = consumer.taken.remove(&settlement.token) else { return false };
@@ -144,9 +144,13 @@ impl QueueState {
             Outcome::Ack => {}
             Outcome::Retry { after } => {
                 entry.attempt = entry.attempt.saturating_add(1);
-                self.delay(Instant::now() + after, entry);
+                self.delay(crate::clock::after(after), entry);
             }
             Outcome::Dead { reason } => {
+                if self.dead.len() >= capacity {
+                    tracing::error!("the dead letters of a queue in memory are full: the oldest is forgotten");
+                    self.dead.pop_front();
+                }
                 self.dead.push_back(DeadLetter { entry, reason, died_at_ms: now_ms });
             }
             Outcome::Return => self.give_back(entry),

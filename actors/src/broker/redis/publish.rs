@@ -63,8 +63,7 @@ async fn send_group(link: &Link, group: &Group, within: Duration) -> Result<(), 
     let millis = delays.iter().map(|delay| Bytes::from(delay.as_millis().to_string()));
     let args: Vec<_> = millis.zip(entries).flat_map(|(delay, entry)| [delay, entry]).collect();
     link.connection.run(&link.scripts.delay, &[Keys::of(&group.queue).delayed], &args, within).await?;
-    let now = Instant::now();
-    delays.iter().for_each(|delay| link.due_at(&group.queue, now + *delay));
+    delays.iter().for_each(|delay| link.due_at(&group.queue, crate::clock::after(*delay)));
     Ok(())
 }
 

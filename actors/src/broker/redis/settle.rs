@@ -3,7 +3,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use formicary_protocol::{Bytes, DeadLetter};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::connection::Link;
 use super::consumer::Consumer;
@@ -172,7 +172,6 @@ fn gather(consumer: &Consumer) -> Vec<Bytes> {
 
 fn tell(link: &Link, consumer: &Consumer, applied: &[i64]) {
     let events = &link.context.env.events;
-    let now = Instant::now();
     for (pending, applied) in consumer.flying.take().into_iter().zip(applied) {
         if *applied == 1 || pending.tried {
             settled::applied(events, &consumer.queue, &consumer.name, &pending.outcome);
@@ -183,7 +182,7 @@ fn tell(link: &Link, consumer: &Consumer, applied: &[i64]) {
         match pending.word {
             "retry" | "again" => {
                 let after = if let Outcome::Retry { after } = pending.outcome { after } else { Duration::ZERO };
-                link.due_at(&consumer.queue, now + after);
+                link.due_at(&consumer.queue, crate::clock::after(after));
             }
             _ => {}
         }
