@@ -7,6 +7,7 @@ mod env;
 mod error;
 mod ids;
 mod load;
+mod payload;
 mod quiet;
 
 pub mod agent;

@@ -1,10 +1,11 @@
 use std::any::Any;
 
-use formicary_protocol::{CheckMode, Error, Mismatch, Value, decode};
+use formicary_protocol::{Error, Mismatch, Value, decode};
 use serde::de::DeserializeOwned;
 
 use super::shared::Shared;
 use crate::events::{BadInput, Event, EventKind};
+use crate::payload;
 
 /// Why a body never reached its handler.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub(crate) fn decode_payload<T: DeserializeOwned>(
         env.events.emit(EventKind::Repaired, || Event::Repaired { place: place.into() });
     }
     if !decoded.unknown.is_empty() {
-        mismatched(shared, place, &format!("unknown arguments: {}", decoded.unknown.join(", ")));
+        payload::mismatched(env, "received", place, &format!("unknown arguments: {}", decoded.unknown.join(", ")));
     }
     Ok(decoded.value)
 }
@@ -69,23 +70,6 @@ pub(crate) fn decode_value(shared: &Shared, signal: &str, body: &[u8]) -> Result
 }
 
 fn hold(shared: &Shared, place: &str, check: impl FnOnce() -> Vec<Mismatch>) -> Result<(), DecodeFailure> {
-    let mode = shared.env.check;
-    let mismatches = if mode == CheckMode::Off { Vec::new() } else { check() };
-    if mismatches.is_empty() {
-        return Ok(());
-    }
-    let reason = mismatches.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    if mode == CheckMode::Reject {
-        return Err(DecodeFailure { what: BadInput::Rejected, reason });
-    }
-    mismatched(shared, place, &reason);
-    Ok(())
-}
-
-fn mismatched(shared: &Shared, place: &str, reason: &str) {
-    let events = &shared.env.events;
-    events.emit(EventKind::Mismatched, || Event::Mismatched { place: place.into(), reason: reason.into() });
-    if let Some(times) = events.line_due("mismatch received", place) {
-        tracing::warn!(agent = %shared.agent, place, times, "a payload does not fit its declaration: {reason}");
-    }
+    let judged = payload::judge(&shared.env, "received", place, check);
+    judged.map_err(|reason| DecodeFailure { what: BadInput::Rejected, reason })
 }

@@ -2,18 +2,17 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use formicary_protocol::{CheckMode, DeadLetter, Queue, Value, encode};
+use formicary_protocol::{DeadLetter, Queue, Value, encode};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use super::BrokerPort;
-use crate::Env;
 use crate::contract::{
     Cancel, CloseBroker, ConnectionState, Consume, ConsumerId, Counts, Dead, DeadRequest, DeliveryInlet,
     DescribeBroker, Description, Inspect, Outgoing, Reply, Send, SendOptions, Settle, Settlement,
 };
 use crate::error::{Error, SendError};
-use crate::events::{Event, EventKind};
+use crate::{Env, payload};
 
 /// The handle of a broker: cheap to clone, usable from every thread, with or without a runtime.
 #[derive(Clone, Debug)]
@@ -182,22 +181,9 @@ impl Broker {
     pub(crate) fn check_payload(&self, queue: &str, message: &Value) -> Result<(), Error> {
         self.declared(queue)?;
         let env = &self.0.env;
-        if env.check == CheckMode::Off {
-            return Ok(());
-        }
-        let mismatches = env.declarations.queue(queue).map(|q| q.check(message)).unwrap_or_default();
-        if mismatches.is_empty() {
-            return Ok(());
-        }
-        let reason = mismatches.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        if env.check == CheckMode::Reject {
-            return Err(Error::Settings(format!("the message for `{queue}` is not sent: {reason}")));
-        }
-        env.events.emit(EventKind::Mismatched, || Event::Mismatched { place: queue.into(), reason: (*reason).into() });
-        if let Some(times) = env.events.line_due("mismatch sent", queue) {
-            tracing::warn!(queue, times, "a message does not fit its declaration: {reason}");
-        }
-        Ok(())
+        let check = || env.declarations.queue(queue).map(|queue| queue.check(message)).unwrap_or_default();
+        payload::judge(env, "sent", queue, check)
+            .map_err(|reason| Error::Settings(format!("the message for `{queue}` is not sent: {reason}")))
     }
 
     pub(crate) async fn send_outgoing(&self, outgoing: Outgoing) -> Result<(), SendError> {

@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use formicary_protocol::{Bytes, CheckMode, Signal, Value, check_sender, encode, encode_signal};
+use formicary_protocol::{Bytes, Signal, Value, check_sender, encode, encode_signal};
 use futures_util::Stream;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::{BusPort, bad};
-use crate::Env;
 use crate::agent::answer;
 use crate::contract::{
     Address, Answers, Call, CallMode, CloseBus, ConnectionState, DescribeBus, Description, Publish, Reply, SignalInlet,
@@ -19,6 +18,7 @@ use crate::contract::{
 };
 use crate::error::{CallError, Error, SendError};
 use crate::events::{BadInput, Event, EventKind};
+use crate::{Env, payload};
 
 /// The handle of a bus: cheap to clone, usable from every thread, with or without a runtime.
 #[derive(Clone, Debug)]
@@ -157,23 +157,10 @@ impl Bus {
 
     pub(crate) fn check_payload(&self, signal: &str, payload: &Value) -> Result<(), Error> {
         self.declared(signal)?;
-        if self.0.env.check == CheckMode::Off {
-            return Ok(());
-        }
-        let mismatches = self.0.env.declarations.signal(signal).map(|s| s.check(payload)).unwrap_or_default();
-        if mismatches.is_empty() {
-            return Ok(());
-        }
-        let reason = mismatches.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-        if self.0.env.check == CheckMode::Reject {
-            return Err(Error::Settings(format!("`{signal}` is not sent: {reason}")));
-        }
-        let events = &self.0.env.events;
-        events.emit(EventKind::Mismatched, || Event::Mismatched { place: signal.into(), reason: (*reason).into() });
-        if let Some(times) = events.line_due("mismatch sent", signal) {
-            tracing::warn!(signal, times, "a payload does not fit its declaration: {reason}");
-        }
-        Ok(())
+        let env = &self.0.env;
+        let check = || env.declarations.signal(signal).map(|signal| signal.check(payload)).unwrap_or_default();
+        payload::judge(env, "sent", signal, check)
+            .map_err(|reason| Error::Settings(format!("`{signal}` is not sent: {reason}")))
     }
 
     /// A body over the limit would be dropped by every receiver; the sender is the one who can do something about it.
