@@ -24,7 +24,18 @@ use proc_macro::TokenStream;
 ///
 /// Option: `name = "comment_agent"`. Default: the type's name in snake case.
 ///
-/// ```ignore
+/// ```
+/// use std::collections::HashMap;
+///
+/// use formicary::prelude::*;
+///
+/// formicary::declare!("../signals.json");
+///
+/// #[derive(Default)]
+/// struct CommentAgent {
+///     counts: HashMap<u64, u64>,
+/// }
+///
 /// #[agent(name = "comment_agent")]
 /// impl CommentAgent {
 ///     #[receiver(timeout = "10s")]
@@ -44,8 +55,14 @@ pub fn agent(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// The path is relative to the directory of the package's `Cargo.toml`. The document is read when the package is built,
 /// again whenever it changes, and never when the program runs.
 ///
-/// ```ignore
-/// formicary::declare!("signals.json");   // signals::UserComment, queues::Mailer, declarations()
+/// ```
+/// formicary::declare!("../signals.json");
+///
+/// # fn main() {
+/// let comment = signals::UserComment { user_id: 1 };
+/// assert!(declarations().signal("user_comment").is_some());
+/// # drop(comment);
+/// # }
 /// ```
 #[proc_macro]
 pub fn declare(path: TokenStream) -> TokenStream {

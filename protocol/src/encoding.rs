@@ -125,7 +125,8 @@ pub fn encode_signal<S: Signal>(signal: &S) -> Result<Bytes, Error> {
 pub fn decode<T: DeserializeOwned>(body: &[u8], mode: CheckMode) -> Result<Decoded<T>, Error> {
     // The reader looks at no byte of a string that it skips.
     if let Err(error) = std::str::from_utf8(body) {
-        return Err(failed::<T>(error.to_string()));
+        let problem = read::<T>(body, mode).map_or_else(|_| reason::<T>(body), |_| error.to_string());
+        return Err(failed::<T>(problem));
     }
     let first = first_byte(body);
     if first == Some(b'[') && shape_of::<T>() == Shape::Struct {
