@@ -1,7 +1,7 @@
 //! One connection through the proxy.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -23,10 +23,10 @@ impl Link {
         target: u16,
         modes: (watch::Receiver<Mode>, watch::Receiver<Mode>),
         resets: watch::Receiver<u64>,
-        open: &Arc<AtomicUsize>,
+        open: &Open,
     ) -> Link {
-        open.fetch_add(1, Ordering::SeqCst);
-        Link { client, target, modes, resets, _counted: Counted(Arc::clone(open)) }
+        let _counted = open.count(*resets.borrow());
+        Link { client, target, modes, resets, _counted }
     }
 
     pub(super) async fn run(mut self) {
@@ -53,10 +53,40 @@ impl Link {
     }
 }
 
-struct Counted(Arc<AtomicUsize>);
+/// How many connections are open, by the number of resets that there had been when they were taken: a client may come back
+/// before anybody has seen that it was gone.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Open(Arc<Mutex<BTreeMap<u64, usize>>>);
+
+struct Counted {
+    open: Open,
+    resets: u64,
+}
+
+impl Open {
+    fn count(&self, resets: u64) -> Counted {
+        *self.lock().entry(resets).or_default() += 1;
+        Counted { open: self.clone(), resets }
+    }
+
+    pub(super) fn all(&self) -> usize {
+        self.lock().values().sum()
+    }
+
+    /// Those taken before there had been so many resets.
+    pub(super) fn before(&self, resets: u64) -> usize {
+        self.lock().range(..resets).map(|(_, count)| count).sum()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        if let Some(count) = self.open.lock().get_mut(&self.resets) {
+            *count -= 1;
+        }
     }
 }

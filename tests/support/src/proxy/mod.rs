@@ -4,8 +4,6 @@ mod link;
 mod pump;
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -42,13 +40,14 @@ pub struct Proxy {
     orders: Option<mpsc::UnboundedSender<Order>>,
     to_server: watch::Sender<Mode>,
     to_client: watch::Sender<Mode>,
-    open: Arc<AtomicUsize>,
+    open: link::Open,
     thread: Option<JoinHandle<()>>,
     port: Port,
 }
 
 enum Order {
-    DropAll(oneshot::Sender<()>),
+    /// Answered with the number of resets so far.
+    DropAll(oneshot::Sender<u64>),
     Refuse(oneshot::Sender<()>),
     Accept(oneshot::Sender<io::Result<()>>),
 }
@@ -63,13 +62,13 @@ impl Proxy {
         let (orders, inbox) = mpsc::unbounded_channel();
         let (to_server, modes_up) = watch::channel(Mode::Pass);
         let (to_client, modes_down) = watch::channel(Mode::Pass);
-        let open = Arc::new(AtomicUsize::new(0));
+        let open = link::Open::default();
         let port = Port::take();
         let switch = Switch {
             port: port.number(),
             target: target_port,
             modes: (modes_up, modes_down),
-            open: Arc::clone(&open),
+            open: open.clone(),
             resets: watch::Sender::new(0),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -108,14 +107,14 @@ impl Proxy {
 
     /// How many connections are open.
     pub fn connections(&self) -> usize {
-        self.open.load(Ordering::SeqCst)
+        self.open.all()
     }
 
     /// Resets every open connection (RST to both sides); returns when they are gone. New ones are taken.
     pub async fn drop_all(&self) {
-        self.order(Order::DropAll).await;
-        crate::wait::until(Duration::from_secs(5), "the reset of all connections", async || self.connections() == 0)
-            .await;
+        let resets = self.order(Order::DropAll).await;
+        let gone = async || self.open.before(resets) == 0;
+        crate::wait::until(Duration::from_secs(5), "the reset of all connections", gone).await;
     }
 
     /// Closes the listener: new connections are refused, open ones stay.
@@ -157,7 +156,7 @@ struct Switch {
     port: u16,
     target: u16,
     modes: (watch::Receiver<Mode>, watch::Receiver<Mode>),
-    open: Arc<AtomicUsize>,
+    open: link::Open,
     resets: watch::Sender<u64>,
 }
 
@@ -177,7 +176,7 @@ impl Switch {
                     None => return,
                     Some(Order::DropAll(done)) => {
                         self.resets.send_modify(|count| *count += 1);
-                        done.send(()).ok();
+                        done.send(*self.resets.borrow()).ok();
                     }
                     Some(Order::Refuse(done)) => {
                         listener = None;
