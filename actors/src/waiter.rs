@@ -9,7 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
 
-use crate::contract::{Answers, CallMode};
+use crate::contract::{Answers, CallMode, port};
 use crate::error::CallError;
 use crate::events::{Event, EventKind, Events};
 
@@ -17,6 +17,13 @@ use crate::events::{Event, EventKind, Events};
 const REMEMBERED: usize = 8_192;
 /// After so many calls, those whose callers have left are looked for.
 const SWEEP_EVERY: u64 = 256;
+
+port! {
+    /// The way to a waiter.
+    pub(crate) WaiterPort,
+    /// Starts a waiter on the current arbiter. It ends with its last port.
+    WaiterMessage { Expect, Answered, Fail, FailAll }
+}
 
 /// One waiter stands beside each bus adapter, on its arbiter.
 pub(crate) struct Waiter {
@@ -46,7 +53,7 @@ enum Ended {
 }
 
 /// Expect answers to a call. Comes before the call is published.
-#[derive(Message)]
+#[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Expect {
     pub(crate) id: Arc<str>,
@@ -57,7 +64,7 @@ pub(crate) struct Expect {
 }
 
 /// An answer, or the errors that come before one, arrived.
-#[derive(Clone, Message)]
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Answered {
     pub(crate) responder: Arc<str>,
@@ -67,7 +74,7 @@ pub(crate) struct Answered {
 }
 
 /// A call cannot be answered.
-#[derive(Message)]
+#[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Fail {
     pub(crate) id: Arc<str>,
@@ -75,15 +82,16 @@ pub(crate) struct Fail {
 }
 
 /// The connection is gone, and with it whatever answers were under way.
-#[derive(Message)]
+#[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct FailAll {
     pub(crate) reason: String,
 }
 
 impl Waiter {
-    pub(crate) fn new(events: Events) -> Self {
-        Self {
+    /// Starts one on the current arbiter.
+    pub(crate) fn begin(events: Events) -> WaiterPort {
+        WaiterPort::start(Self {
             pending: HashMap::new(),
             deadlines: BTreeSet::new(),
             ended: HashMap::new(),
@@ -91,7 +99,7 @@ impl Waiter {
             alarm: None,
             expected: 0,
             events,
-        }
+        })
     }
 
     fn end(&mut self, id: &Arc<str>, how: Ended) -> Option<Waiting> {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::BrokerPort;
 use crate::contract::{
     Cancel, CloseBroker, ConnectionState, Consume, ConsumerId, Counts, Dead, DeadRequest, DeliveryInlet,
-    DescribeBroker, Description, Inspect, Outgoing, Reply, Send, SendOptions, Settle, Settlement,
+    DescribeBroker, Description, Inspect, Outgoing, Replies, Reply, Send, SendOptions, Settle, Settlement,
 };
 use crate::error::{Error, SendError};
 use crate::{Env, payload};
@@ -23,6 +23,7 @@ struct Inner {
     port: BrokerPort,
     env: Env,
     permits: Arc<Semaphore>,
+    sent: Arc<Replies<Result<(), SendError>>>,
     state: watch::Receiver<ConnectionState>,
     consumers: AtomicU64,
 }
@@ -31,7 +32,7 @@ impl Broker {
     /// A handle of an adapter.
     pub fn new(port: BrokerPort, env: Env, state: watch::Receiver<ConnectionState>) -> Self {
         let permits = Arc::new(Semaphore::new(env.limits.in_flight.get()));
-        Self(Arc::new(Inner { port, env, permits, state, consumers: AtomicU64::new(0) }))
+        Self(Arc::new(Inner { port, env, permits, sent: Replies::new(), state, consumers: AtomicU64::new(0) }))
     }
 
     /// Sends a message to its queue; returns when the broker has it.
@@ -73,7 +74,7 @@ impl Broker {
         self.declared(queue)?;
         let (reply, pending) = Reply::new();
         let deadline = self.send_deadline();
-        self.0.port.inspect.do_send(Inspect { queue: queue.into(), deadline, reply });
+        self.0.port.put(Inspect { queue: queue.into(), deadline, reply });
         pending.await.ok_or(Error::Closed("the broker"))?
     }
 
@@ -85,7 +86,7 @@ impl Broker {
         self.declared(queue)?;
         let (reply, pending) = Reply::new();
         let deadline = self.send_deadline();
-        self.0.port.dead.do_send(Dead { queue: queue.into(), request, deadline, reply });
+        self.0.port.put(Dead { queue: queue.into(), request, deadline, reply });
         pending.await.ok_or(Error::Closed("the broker"))?
     }
 
@@ -95,7 +96,7 @@ impl Broker {
     /// When it is closed.
     pub async fn describe(&self) -> Result<Description, Error> {
         let (reply, pending) = Reply::new();
-        self.0.port.describe.do_send(DescribeBroker(reply));
+        self.0.port.put(DescribeBroker(reply));
         pending.await.ok_or(Error::Closed("the broker"))
     }
 
@@ -139,25 +140,25 @@ impl Broker {
     ) -> Result<(), Error> {
         let (reply, pending) = Reply::new();
         let (queue, consumer) = (queue.into(), consumer.into());
-        self.0.port.consume.do_send(Consume { id, queue, credit, consumer, inlet, reply });
+        self.0.port.put(Consume { id, queue, credit, consumer, inlet, reply });
         pending.await.ok_or(Error::Closed("the broker"))?
     }
 
     /// Ends a consumer's intake; what it has may still be settled.
     pub async fn cancel(&self, id: ConsumerId) {
         let (reply, pending) = Reply::new();
-        self.0.port.cancel.do_send(Cancel { id, reply });
+        self.0.port.put(Cancel { id, reply });
         pending.await;
     }
 
     /// Settles deliveries. The adapter keeps the batch until it is applied.
     pub fn settle(&self, consumer: ConsumerId, batch: Vec<Settlement>) {
-        self.0.port.settle.do_send(Settle { consumer, batch, reply: None });
+        self.0.port.put(Settle { consumer, batch, reply: None });
     }
 
     pub(crate) async fn close(&self, deadline: Instant) {
         let (reply, pending) = Reply::new();
-        self.0.port.close.do_send(CloseBroker { deadline, reply });
+        self.0.port.put(CloseBroker { deadline, reply });
         pending.await;
     }
 
@@ -198,9 +199,9 @@ impl Broker {
             let limit = self.0.env.limits.in_flight;
             SendError::not_sent(format!("{limit} messages are under way already (setting in_flight)"))
         })?;
-        let (reply, pending) = Reply::new();
+        let (reply, pending) = self.0.sent.reply();
         let deadline = self.send_deadline();
-        self.0.port.send.do_send(Send { batch: vec![outgoing], deadline, reply, permit: Some(permit) });
+        self.0.port.put(Send { batch: vec![outgoing], deadline, reply, permit: Some(permit) });
         pending.await.unwrap_or_else(|| Err(SendError::not_sent("the broker is closed")))
     }
 }

@@ -31,7 +31,7 @@ mod settle;
 #[cfg(test)]
 mod tests;
 
-use actix::{Actor, System};
+use actix::System;
 
 pub use config::RedisBrokerConfig;
 
@@ -48,6 +48,6 @@ pub fn start(config: &RedisBrokerConfig, env: Env) -> Result<Broker, Error> {
         return Err(Error::NoSystem);
     }
     let (context, state) = AdapterContext::new(env.clone());
-    let adapter = adapter::Adapter::new(connection::Link::open(config, context)).start();
-    Ok(Broker::new(BrokerPort::of(adapter), env, state))
+    let port = BrokerPort::start(adapter::Adapter::new(connection::Link::open(config, context)));
+    Ok(Broker::new(port, env, state))
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{BusPort, bad};
 use crate::agent::answer;
 use crate::contract::{
-    Address, Answers, Call, CallMode, CloseBus, ConnectionState, DescribeBus, Description, Publish, Reply, SignalInlet,
+    Address, Answers, Call, CallMode, CloseBus, ConnectionState, DescribeBus, Description, Publish, Replies, Reply, SignalInlet,
     Subscribe, SubscriptionId, Unsubscribe,
 };
 use crate::error::{CallError, Error, SendError};
@@ -29,6 +29,8 @@ struct Inner {
     port: BusPort,
     env: Env,
     permits: Arc<Semaphore>,
+    published: Arc<Replies<Result<Option<u64>, SendError>>>,
+    answered: Arc<Replies<Result<Answers, CallError>>>,
     state: watch::Receiver<ConnectionState>,
     subscriptions: AtomicU64,
 }
@@ -37,7 +39,15 @@ impl Bus {
     /// A handle of an adapter.
     pub fn new(port: BusPort, env: Env, state: watch::Receiver<ConnectionState>) -> Self {
         let permits = Arc::new(Semaphore::new(env.limits.in_flight.get()));
-        Self(Arc::new(Inner { port, env, permits, state, subscriptions: AtomicU64::new(0) }))
+        Self(Arc::new(Inner {
+            port,
+            env,
+            permits,
+            published: Replies::new(),
+            answered: Replies::new(),
+            state,
+            subscriptions: AtomicU64::new(0),
+        }))
     }
 
     /// Publishes a signal in the name of `sender`. Returns the number of receivers where the adapter knows it.
@@ -85,7 +95,7 @@ impl Bus {
     /// When it is closed.
     pub async fn describe(&self) -> Result<Description, Error> {
         let (reply, pending) = Reply::new();
-        self.0.port.describe.do_send(DescribeBus(reply));
+        self.0.port.put(DescribeBus(reply));
         pending.await.ok_or(Error::Closed("the bus"))
     }
 
@@ -121,20 +131,20 @@ impl Bus {
         inlet: Arc<dyn SignalInlet>,
     ) -> Result<(), Error> {
         let (reply, pending) = Reply::new();
-        self.0.port.subscribe.do_send(Subscribe { id, signal: signal.into(), inlet, reply });
+        self.0.port.put(Subscribe { id, signal: signal.into(), inlet, reply });
         pending.await.ok_or(Error::Closed("the bus"))?
     }
 
     /// Ends a subscription.
     pub async fn unsubscribe(&self, id: SubscriptionId) {
         let (reply, pending) = Reply::new();
-        self.0.port.unsubscribe.do_send(Unsubscribe { id, reply });
+        self.0.port.put(Unsubscribe { id, reply });
         pending.await;
     }
 
     pub(crate) async fn close(&self, deadline: Instant) {
         let (reply, pending) = Reply::new();
-        self.0.port.close.do_send(CloseBus { deadline, reply });
+        self.0.port.put(CloseBus { deadline, reply });
         pending.await;
     }
 
@@ -186,17 +196,17 @@ impl Bus {
                 self.0.env.limits.in_flight
             ))
         })?;
-        let (reply, pending) = Reply::new();
+        let (reply, pending) = self.0.published.reply();
         let address = Address::Signal { signal, sender };
-        self.0.port.publish.do_send(Publish { address, body, deadline, reply, permit: Some(permit) });
+        self.0.port.put(Publish { address, body, deadline, reply, permit: Some(permit) });
         pending.await.unwrap_or_else(|| Err(SendError::not_sent("the bus is closed")))
     }
 
     /// Publishes the half of an answer; nobody waits for it.
     pub(crate) fn answer(&self, address: Address, body: Bytes) {
         let deadline = self.send_deadline();
-        let (reply, _) = Reply::new();
-        self.0.port.publish.do_send(Publish { address, body, deadline, reply, permit: None });
+        let reply = Reply::unheard();
+        self.0.port.put(Publish { address, body, deadline, reply, permit: None });
     }
 
     pub(crate) fn prepare<S: Signal>(&self, sender: &str, ask: &S, within: Duration) -> Result<RawCall, Error> {
@@ -208,7 +218,7 @@ impl Bus {
     }
 
     pub(crate) async fn call_first(&self, raw: RawCall) -> Result<Answers, CallError> {
-        let (reply, pending) = Reply::new();
+        let (reply, pending) = self.0.answered.reply();
         let (signal, within) = (raw.signal.to_string(), raw.within);
         self.send_call(raw, CallMode::First(reply))?;
         match pending.await {
@@ -238,7 +248,7 @@ impl Bus {
             reason: format!("{} messages are under way already (setting in_flight)", self.0.env.limits.in_flight),
         })?;
         let RawCall { signal, sender, id, body, deadline, .. } = raw;
-        self.0.port.call.do_send(Call { signal, sender, id, body, deadline, mode, permit: Some(permit) });
+        self.0.port.put(Call { signal, sender, id, body, deadline, mode, permit: Some(permit) });
         Ok(())
     }
 }

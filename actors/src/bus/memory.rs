@@ -1,9 +1,9 @@
 //! The bus in memory: the semantics of Redis pub/sub, without a server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use actix::{Actor, Addr, Context, Handler, Recipient};
+use actix::{Actor, Context, Handler};
 use formicary_protocol::{Bytes, Prefix};
 
 use super::receive::{Incoming, read};
@@ -13,7 +13,7 @@ use crate::contract::{
     Subscribe, SubscriptionId, Unsubscribe,
 };
 use crate::error::{CallError, SendError};
-use crate::waiter::{Answered, Expect, Fail, FailAll, Waiter};
+use crate::waiter::{Answered, Expect, Fail, FailAll, Waiter, WaiterPort};
 use crate::{AdapterContext, Env};
 
 /// What `memory://` stands for: the subscriptions of every group that shares it.
@@ -29,11 +29,13 @@ struct State {
     members: BTreeMap<u64, Member>,
 }
 
-/// One group on the bus. Its subscriptions are in order of their ids, so no hash map decides who hears first.
+/// One group on the bus.
 struct Member {
     env: Env,
-    waiter: Recipient<Answered>,
-    subscriptions: BTreeMap<(Arc<str>, SubscriptionId), Arc<dyn SignalInlet>>,
+    waiter: WaiterPort,
+    /// In order of their ids, so no hash map decides who hears first.
+    subscriptions: HashMap<Arc<str>, BTreeMap<SubscriptionId, Arc<dyn SignalInlet>>>,
+    signals: HashMap<SubscriptionId, Arc<str>>,
 }
 
 impl std::fmt::Debug for MemoryBus {
@@ -51,18 +53,17 @@ impl MemoryBus {
     /// Starts an adapter for one group on the current arbiter.
     pub fn start(&self, env: Env) -> Bus {
         let (context, state) = AdapterContext::new(env.clone());
-        let waiter = Waiter::new(env.events.clone()).start();
+        let waiter = Waiter::begin(env.events.clone());
         let member = {
             let mut hub = self.state();
             hub.attached += 1;
             let member = hub.attached;
-            let attached =
-                Member { env: env.clone(), waiter: waiter.clone().recipient(), subscriptions: BTreeMap::new() };
-            hub.members.insert(member, attached);
+            let (subscriptions, signals) = (HashMap::new(), HashMap::new());
+            hub.members.insert(member, Member { env: env.clone(), waiter: waiter.clone(), subscriptions, signals });
             member
         };
-        let adapter = Adapter { hub: self.clone(), member, waiter, context, closed: false }.start();
-        Bus::new(BusPort::of(adapter), env, state)
+        let port = BusPort::start(Adapter { hub: self.clone(), member, waiter, context, closed: false });
+        Bus::new(port, env, state)
     }
 
     /// Publishes what another program might: any bytes on any channel. Returns the number of receivers.
@@ -71,12 +72,15 @@ impl MemoryBus {
         let mut receivers = 0;
         for member in self.state().members.values() {
             match read(&member.env, channel, body.clone()) {
-                Some(Incoming::Signal(signal)) => receivers += member.offer(&signal),
+                Some(Incoming::Signal(arriving)) => {
+                    let signal = arriving.signal.clone();
+                    receivers += to_each(member.inlets(&signal), arriving, offer);
+                }
                 Some(Incoming::Answer { responder, call, body }) => {
-                    member.waiter.do_send(Answered { responder, call, body, is_error: false });
+                    member.waiter.put(Answered { responder, call, body, is_error: false });
                 }
                 Some(Incoming::AnswerError { responder, call, body }) => {
-                    member.waiter.do_send(Answered { responder, call, body, is_error: true });
+                    member.waiter.put(Answered { responder, call, body, is_error: true });
                 }
                 None => {}
             }
@@ -89,36 +93,70 @@ impl MemoryBus {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn signal(&self, prefix: &Prefix, arriving: &Arriving) -> u64 {
-        self.state().members.values().filter(|m| m.env.prefix == *prefix).map(|m| m.offer(arriving)).sum()
+    fn signal(&self, prefix: &Prefix, arriving: Arriving) -> u64 {
+        let state = self.state();
+        let signal = arriving.signal.clone();
+        to_each(state.of(prefix).flat_map(|member| member.inlets(&signal)), arriving, offer)
     }
 
-    fn answered(&self, prefix: &Prefix, answered: &Answered) {
-        for member in self.state().members.values().filter(|m| m.env.prefix == *prefix) {
-            member.waiter.do_send(answered.clone());
-        }
+    fn answered(&self, prefix: &Prefix, answered: Answered) {
+        to_each(self.state().of(prefix), answered, |member, answered| member.waiter.put(answered));
+    }
+}
+
+impl State {
+    fn of(&self, prefix: &Prefix) -> impl Iterator<Item = &Member> {
+        self.members.values().filter(move |member| member.env.prefix == *prefix)
     }
 }
 
 impl Member {
-    fn offer(&self, arriving: &Arriving) -> u64 {
-        let first = (arriving.signal.clone(), SubscriptionId(0));
-        let mut receivers = 0;
-        for ((signal, _), inlet) in self.subscriptions.range(first..) {
-            if *signal != arriving.signal {
-                break;
-            }
-            inlet.offer(arriving.clone());
-            receivers += 1;
-        }
-        receivers
+    fn inlets(&self, signal: &str) -> impl Iterator<Item = &Arc<dyn SignalInlet>> {
+        self.subscriptions.get(signal).into_iter().flat_map(BTreeMap::values)
     }
+
+    fn subscribe(&mut self, signal: Arc<str>, id: SubscriptionId, inlet: Arc<dyn SignalInlet>) {
+        // One name for all subscriptions of a signal.
+        let name = self.subscriptions.get_key_value(&signal).map_or(signal, |(name, _)| name.clone());
+        self.signals.insert(id, name.clone());
+        self.subscriptions.entry(name).or_default().insert(id, inlet);
+    }
+
+    fn unsubscribe(&mut self, id: SubscriptionId) {
+        let Some(signal) = self.signals.remove(&id) else { return };
+        let Some(inlets) = self.subscriptions.get_mut(&signal) else { return };
+        inlets.remove(&id);
+        if inlets.is_empty() {
+            self.subscriptions.remove(&signal);
+        }
+    }
+}
+
+fn offer(inlet: &Arc<dyn SignalInlet>, arriving: Arriving) {
+    inlet.offer(arriving);
+}
+
+/// Gives something to each, and to the last one without a copy. Returns how many there were.
+fn to_each<'a, T: 'a + ?Sized, I: Clone>(
+    mut all: impl Iterator<Item = &'a T>,
+    item: I,
+    give: impl Fn(&'a T, I),
+) -> u64 {
+    let Some(mut last) = all.next() else { return 0 };
+    let mut count = 1;
+    for next in all {
+        give(last, item.clone());
+        last = next;
+        count += 1;
+    }
+    give(last, item);
+    count
 }
 
 struct Adapter {
     hub: MemoryBus,
     member: u64,
-    waiter: Addr<Waiter>,
+    waiter: WaiterPort,
     context: AdapterContext,
     closed: bool,
 }
@@ -128,14 +166,14 @@ impl Adapter {
         let prefix = &self.context.env.prefix;
         match address {
             Address::Signal { signal, sender } => {
-                self.hub.signal(prefix, &Arriving { signal, sender, call: None, body })
+                self.hub.signal(prefix, Arriving { signal, sender, call: None, body })
             }
             Address::Answer { responder, call } => {
-                self.hub.answered(prefix, &Answered { responder, call, body, is_error: false });
+                self.hub.answered(prefix, Answered { responder, call, body, is_error: false });
                 0
             }
             Address::AnswerError { responder, call } => {
-                self.hub.answered(prefix, &Answered { responder, call, body, is_error: true });
+                self.hub.answered(prefix, Answered { responder, call, body, is_error: true });
                 0
             }
         }
@@ -172,14 +210,14 @@ impl Handler<Call> for Adapter {
 
     fn handle(&mut self, call: Call, _: &mut Context<Self>) {
         let Call { signal, sender, id, body, deadline, mode, permit } = call;
-        self.waiter.do_send(Expect { id: id.clone(), signal: signal.clone(), deadline, mode, permit });
+        self.waiter.put(Expect { id: id.clone(), signal: signal.clone(), deadline, mode, permit });
         if self.closed {
             let error = CallError::Disconnected { signal: signal.to_string(), reason: "the bus is closed".into() };
-            return self.waiter.do_send(Fail { id, error });
+            return self.waiter.put(Fail { id, error });
         }
         let arriving = Arriving { signal: signal.clone(), sender, call: Some(id.clone()), body };
-        if self.hub.signal(&self.context.env.prefix, &arriving) == 0 {
-            self.waiter.do_send(Fail { id, error: CallError::NobodyListening { signal: signal.to_string() } });
+        if self.hub.signal(&self.context.env.prefix, arriving) == 0 {
+            self.waiter.put(Fail { id, error: CallError::NobodyListening { signal: signal.to_string() } });
         }
     }
 }
@@ -190,7 +228,7 @@ impl Handler<Subscribe> for Adapter {
     fn handle(&mut self, subscribe: Subscribe, _: &mut Context<Self>) {
         let Subscribe { id, signal, inlet, reply } = subscribe;
         if let Some(member) = self.hub.state().members.get_mut(&self.member) {
-            member.subscriptions.insert((signal, id), inlet);
+            member.subscribe(signal, id, inlet);
         }
         reply.send(Ok(()));
     }
@@ -201,7 +239,7 @@ impl Handler<Unsubscribe> for Adapter {
 
     fn handle(&mut self, unsubscribe: Unsubscribe, _: &mut Context<Self>) {
         if let Some(member) = self.hub.state().members.get_mut(&self.member) {
-            member.subscriptions.retain(|(_, id), _| *id != unsubscribe.id);
+            member.unsubscribe(unsubscribe.id);
         }
         unsubscribe.reply.send(());
     }
@@ -225,7 +263,7 @@ impl Handler<CloseBus> for Adapter {
         if !self.closed {
             self.closed = true;
             self.hub.state().members.remove(&self.member);
-            self.waiter.do_send(FailAll { reason: "the bus was closed".to_owned() });
+            self.waiter.put(FailAll { reason: "the bus was closed".to_owned() });
             self.context.state.send_replace(ConnectionState::Closed);
         }
         close.reply.send(());

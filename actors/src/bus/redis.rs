@@ -16,7 +16,7 @@ mod publish;
 #[cfg(test)]
 mod tests;
 
-use actix::{Actor, System};
+use actix::System;
 
 pub use config::RedisBusConfig;
 
@@ -35,7 +35,7 @@ pub fn start(config: &RedisBusConfig, env: Env) -> Result<Bus, Error> {
         return Err(Error::NoSystem);
     }
     let (context, state) = AdapterContext::new(env.clone());
-    let waiter = Waiter::new(env.events.clone()).start();
-    let adapter = adapter::Adapter::new(connection::Link::open(config, context, waiter)).start();
-    Ok(Bus::new(BusPort::of(adapter), env, state))
+    let waiter = Waiter::begin(env.events.clone());
+    let port = BusPort::start(adapter::Adapter::new(connection::Link::open(config, context, waiter)));
+    Ok(Bus::new(port, env, state))
 }

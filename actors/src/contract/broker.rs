@@ -87,6 +87,12 @@ pub struct Consume {
     pub reply: Reply<Result<(), Error>>,
 }
 
+impl std::fmt::Debug for Consume {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Consume").field("id", &self.id).field("queue", &self.queue).finish_non_exhaustive()
+    }
+}
+
 /// What became of one delivery.
 #[derive(Debug, Clone)]
 pub struct Settlement {

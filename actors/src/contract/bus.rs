@@ -111,6 +111,12 @@ pub struct Subscribe {
     pub reply: Reply<Result<(), Error>>,
 }
 
+impl std::fmt::Debug for Subscribe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Subscribe").field("id", &self.id).field("signal", &self.signal).finish_non_exhaustive()
+    }
+}
+
 /// Ends a subscription. Nothing is put into its inlet after the reply.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

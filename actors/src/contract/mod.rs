@@ -10,6 +10,8 @@ mod bus;
 mod description;
 mod inlet;
 mod outcome;
+mod outlet;
+mod port;
 mod reply;
 
 pub use broker::{
@@ -22,4 +24,7 @@ pub use bus::{
 pub use description::{Capabilities, ConnectionState, Description};
 pub use inlet::{Arriving, Delivered, DeliveryInlet, SignalInlet, Token};
 pub use outcome::{Outcome, SettleError};
+pub(crate) use outlet::{Feed, Outlet, outlet};
+pub(crate) use port::port;
+pub(crate) use reply::Replies;
 pub use reply::{Pending, Reply};

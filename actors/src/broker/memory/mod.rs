@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use actix::{Actor, WeakRecipient};
+use actix::WeakRecipient;
 
 use self::adapter::{Adapter, Wake};
 use self::queue::QueueState;
@@ -59,8 +59,8 @@ impl MemoryBroker {
     /// Starts an adapter for one group on the current arbiter.
     pub fn start(&self, env: Env) -> Broker {
         let (context, state) = AdapterContext::new(env.clone());
-        let adapter = Adapter::new(self.clone(), context).start();
-        Broker::new(BrokerPort::of(adapter), env, state)
+        let port = BrokerPort::start(Adapter::new(self.clone(), context));
+        Broker::new(port, env, state)
     }
 
     /// Puts what another program might into a queue: any bytes.

@@ -1,7 +1,6 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use actix::Addr;
 use formicary_protocol::answer_patterns;
 use tokio::time::Instant;
 
@@ -10,19 +9,19 @@ use super::consume::{Subscriptions, receive};
 use crate::AdapterContext;
 use crate::contract::ConnectionState;
 use crate::redis::{Connection, State, chance, follow};
-use crate::waiter::{FailAll, Waiter};
+use crate::waiter::{FailAll, WaiterPort};
 
 /// What the adapter and its tasks share; all of it lives on one thread.
 pub(super) struct Link {
     pub(super) context: Rc<AdapterContext>,
     pub(super) connection: Connection,
     pub(super) subscriptions: Rc<Subscriptions>,
-    pub(super) waiter: Addr<Waiter>,
+    pub(super) waiter: WaiterPort,
     pub(super) closed: Cell<bool>,
 }
 
 impl Link {
-    pub(super) fn open(config: &RedisBusConfig, context: AdapterContext, waiter: Addr<Waiter>) -> Rc<Self> {
+    pub(super) fn open(config: &RedisBusConfig, context: AdapterContext, waiter: WaiterPort) -> Rc<Self> {
         let context = Rc::new(context);
         let subscriptions = Rc::new(Subscriptions::default());
         let limits = context.env.limits;
@@ -51,19 +50,19 @@ impl Link {
         }
         self.connection.close(deadline.saturating_duration_since(Instant::now())).await;
         self.subscriptions.clear();
-        self.waiter.do_send(FailAll { reason: "the bus was closed".to_owned() });
+        self.waiter.put(FailAll { reason: "the bus was closed".to_owned() });
         self.context.state.send_replace(ConnectionState::Closed);
     }
 }
 
 /// Tells the state, and fails the calls whose answers a lost connection takes with it: all that the waiter knows. One
 /// that is not yet published is not yet known to it.
-fn observer(context: Rc<AdapterContext>, waiter: Addr<Waiter>) -> Box<dyn FnMut(&State)> {
+fn observer(context: Rc<AdapterContext>, waiter: WaiterPort) -> Box<dyn FnMut(&State)> {
     let mut tell = follow("bus", context);
     Box::new(move |state| {
         tell(state);
         if let State::Down { reason } = state {
-            waiter.do_send(FailAll { reason: reason.to_string() });
+            waiter.put(FailAll { reason: reason.to_string() });
         }
     })
 }

@@ -3,7 +3,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix::Addr;
 use formicary_protocol::signal_pattern;
 use tokio::time::Instant;
 
@@ -15,7 +14,7 @@ use crate::contract::{Arriving, SignalInlet, Subscribe, SubscriptionId};
 use crate::error::Error;
 use crate::events::{DropReason, Event, EventKind};
 use crate::redis::{self, CommandError};
-use crate::waiter::{Answered, Waiter};
+use crate::waiter::{Answered, WaiterPort};
 
 /// Who hears what. One pattern at the server for each signal, however many subscriptions; they hear in order of their ids.
 #[derive(Default)]
@@ -98,7 +97,7 @@ pub(super) async fn unsubscribe(link: Rc<Link>, signal: Arc<str>) {
 pub(super) fn receive(
     context: Rc<AdapterContext>,
     subscriptions: Rc<Subscriptions>,
-    waiter: Addr<Waiter>,
+    waiter: WaiterPort,
 ) -> Box<dyn FnMut(redis::Incoming)> {
     Box::new(move |incoming| {
         let (channel, body) = match incoming {
@@ -108,10 +107,10 @@ pub(super) fn receive(
         match read(&context.env, channel.as_bytes(), body) {
             Some(Incoming::Signal(arriving)) => subscriptions.offer(arriving),
             Some(Incoming::Answer { responder, call, body }) => {
-                waiter.do_send(Answered { responder, call, body, is_error: false });
+                waiter.put(Answered { responder, call, body, is_error: false });
             }
             Some(Incoming::AnswerError { responder, call, body }) => {
-                waiter.do_send(Answered { responder, call, body, is_error: true });
+                waiter.put(Answered { responder, call, body, is_error: true });
             }
             None => {}
         }

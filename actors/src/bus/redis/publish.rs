@@ -37,7 +37,7 @@ pub(super) async fn call(link: Rc<Link>, call: Call) {
         .publish(&channel, body, left(deadline), |waited| {
             // The second time its first connection has died, and the waiter has failed it.
             let Some(expected) = expect.take_if(|expect| !(waited && is_abandoned(&expect.mode))) else { return false };
-            link.waiter.do_send(expected);
+            link.waiter.put(expected);
             true
         })
         .await;
@@ -49,7 +49,7 @@ pub(super) async fn call(link: Rc<Link>, call: Call) {
         Err(error) => CallError::NotSent { signal, source: error.into() },
     };
     match expect.map(|expect| expect.mode) {
-        None => link.waiter.do_send(Fail { id, error }),
+        None => link.waiter.put(Fail { id, error }),
         Some(CallMode::First(reply)) => reply.send(Err(error)),
         Some(CallMode::All(stream)) => drop(stream.try_send(Err(error))),
     }
