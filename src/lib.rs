@@ -44,16 +44,17 @@ pub use run::{run, run_until_signal};
 pub use formicary_actors::agent::{
     Agent, AgentBuilder, AgentInfo, Answering, Call, ConsumerInfo, ConsumerOptions, CronOptions, Cx, Delivery, Extract,
     Gone, Handle, HookOptions, IntoAnswer, Invocation, Needs, OutputInfo, Overlap, PeriodicOptions, Publish, Push,
-    ReceiverInfo, ReceiverOptions, Recorder, SentBy, SignalValue, StartFlags, TimerInfo, Turn,
+    ReceiverInfo, ReceiverOptions, Recorder, SentBy, ServerOptions, SignalValue, StartFlags, TimerInfo, Turn,
 };
 pub use formicary_actors::broker::{Broker, MemoryBroker};
 pub use formicary_actors::bus::{Bus, MemoryBus};
 pub use formicary_actors::contract;
 pub use formicary_actors::events::{self, Event, EventKind, Events};
 pub use formicary_actors::group::{AgentOptions, BrokerConfig, BusConfig, Exit, Group, GroupBuilder, Stopped};
+pub use formicary_actors::layers::{self, Layer, Next, layer};
 pub use formicary_actors::registry::{AgentStatus, RestartKind, RestartPolicy};
 pub use formicary_actors::{
-    AdapterContext, Backoff, CallError, Clock, Env, Error, HandlerError, Ids, Limits, Load, SendError,
+    AdapterContext, Backoff, CallError, Clock, Env, Error, HandlerError, Ids, Limits, Load, SendError, block_on,
 };
 #[cfg(feature = "redis")]
 pub use formicary_actors::{broker::redis::RedisBrokerConfig, bus::redis::RedisBusConfig};

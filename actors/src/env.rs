@@ -5,9 +5,12 @@ use std::time::Duration;
 use formicary_protocol::{CheckMode, Declarations, Prefix};
 use tokio::sync::watch;
 
+use crate::blocking::Pool;
 use crate::contract::{Address, ConnectionState};
 use crate::events::{Event, EventKind, Events};
+use crate::layers::Layers;
 use crate::load::Gauge;
+use crate::stall::Beats;
 use crate::{Clock, Ids};
 
 /// What everything in one group shares.
@@ -29,6 +32,14 @@ pub struct Env {
     /// The bounds.
     pub limits: Limits,
     pub(crate) gauge: Gauge,
+    pub(crate) beats: Beats,
+    pub(crate) pool: Pool,
+    /// Around every handler of every agent.
+    pub(crate) layers: Layers,
+    /// Whether each run of a handler has a span.
+    pub(crate) traced: bool,
+    /// Whether each run of a handler adds to the metrics.
+    pub(crate) metered: bool,
 }
 
 /// The bounds that adapters keep. Each has a default.
@@ -90,6 +101,11 @@ impl Env {
             events: Events::default(),
             limits: Limits::default(),
             gauge: Gauge::default(),
+            beats: Beats::default(),
+            pool: Pool::default(),
+            layers: Layers::default(),
+            traced: true,
+            metered: false,
         }
     }
 }

@@ -45,6 +45,12 @@ pub enum Error {
         /// What happened and what to do.
         reason: String,
     },
+    /// The pool of blocking handlers could not be started.
+    #[error("the threads of blocking handlers could not be started: {source}")]
+    Blocking {
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A URL or another setting is wrong.
     #[error("{0}")]
     Settings(String),

@@ -2,6 +2,7 @@
 
 mod builder;
 mod options;
+mod start;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -2,6 +2,7 @@
 //! the waiter of calls, timers, and the bus and broker adapters.
 
 mod backoff;
+mod blocking;
 mod clock;
 mod env;
 mod error;
@@ -9,6 +10,7 @@ mod ids;
 mod load;
 mod payload;
 mod quiet;
+mod stall;
 
 pub mod agent;
 pub mod broker;
@@ -16,6 +18,7 @@ pub mod bus;
 pub mod contract;
 pub mod events;
 pub mod group;
+pub mod layers;
 #[cfg(feature = "redis")]
 mod redis;
 pub mod registry;
@@ -23,6 +26,7 @@ pub mod timer;
 mod waiter;
 
 pub use backoff::Backoff;
+pub use blocking::block_on;
 pub use clock::Clock;
 pub use env::{AdapterContext, Env, Limits};
 pub use error::{CallError, Error, HandlerError, SendError};

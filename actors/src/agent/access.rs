@@ -8,4 +8,6 @@ pub(crate) type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 pub(crate) enum Access<'a, A> {
     Read(&'a A),
     Write(&'a mut A),
+    /// Not at all.
+    None,
 }

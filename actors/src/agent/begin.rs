@@ -4,70 +4,54 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::access::LocalFuture;
 use super::context::Cx;
 use super::handle::Handle;
-use super::instance::{CrashCell, Instance, Lanes, guarded_now};
+use super::instance::{Core, CrashCell, Instance, Lanes, guarded_now};
+use super::lanes::ConsumerSlot;
 use super::life::{End, Life, Running, failed};
 use super::receive::{AgentInlet, ConsumerInbox};
 use super::tasks::{run_hook, run_server};
 use super::timers;
 use super::turns::Turns;
-use super::work::ConsumerSlot;
 use crate::error::Error;
 
 /// Makes an instance, runs `pre_start`, and the first time subscribes and consumes.
 pub(crate) async fn begin<A: 'static>(life: &mut Life<A>) -> Result<Running<A>, End> {
     let agent = guarded_now(|| (life.factory)()).map_err(|message| failed(life, "factory", &message))?;
-    let (stopping, stopping_seen) = watch::channel(false);
-    let (finish, finish_seen) = watch::channel(false);
-    let cx = Cx {
-        shared: life.shared.clone(),
-        info: life.info.clone(),
-        finish: Arc::new(finish),
-        stopping: stopping_seen.clone(),
-        listens: Arc::default(),
-    };
-    let mut instance = Instance {
-        agent: RefCell::new(agent),
+    let shared = life.shared.clone();
+    let core = Core {
         turns: Turns::default(),
-        shared: life.shared.clone(),
-        cx,
-        plan: life.plan.clone(),
+        cx: Cx::new(shared.clone(), life.info.clone()),
         receivers: life.receivers.clone(),
+        consumers: RefCell::new(life.consumers.clone()),
         lanes: Lanes {
             receivers: life.plan.receivers.iter().map(|_| Cell::new(0)).collect(),
             consumers: life.plan.consumers.iter().map(|_| Cell::new(0)).collect(),
         },
-        consumers: life.consumers.clone(),
         crash: CrashCell::default(),
-        stopping: stopping_seen,
+        beat: shared.env.beats.of_this_arbiter(&shared.env.events),
         finishing: Cell::new(false),
         jobs: Cell::new(0),
+        shared,
     };
+    let instance = Rc::new(Instance { agent: RefCell::new(agent), plan: life.plan.clone(), core: Rc::new(core) });
     for hook in &life.plan.clone().pre_start {
-        if let Err(message) = run_hook(&instance, hook, hook.options.timeout).await {
-            return Err(failed(life, &hook.name, &message));
+        if let Err(message) = run_hook(&instance, hook, None).await {
+            return Err(failed(life, &hook.handler.name, &message));
         }
     }
     if !life.opened {
         subscribe(life).await.map_err(End::NotStarted)?;
         consume(life).await.map_err(End::NotStarted)?;
-        instance.consumers = life.consumers.clone();
+        instance.core.consumers.replace(life.consumers.clone());
         life.opened = true;
     }
-    let (_, jobs) = mpsc::channel(1);
-    Ok(Running {
-        instance: Rc::new(instance),
-        work: JoinSet::new(),
-        servers: JoinSet::new(),
-        server_ends: Vec::new(),
-        stopping,
-        finish: finish_seen,
-        jobs,
-    })
+    life.receivers.iter().for_each(|receiver| receiver.inbox.restart());
+    life.consumers.iter().for_each(|slot| slot.inbox.inbox.restart());
+    Ok(Running { instance, work: JoinSet::new(), servers: JoinSet::new(), server_ends: Vec::new(), jobs: None })
 }
 
 async fn subscribe<A>(life: &mut Life<A>) -> Result<(), Error> {
@@ -98,7 +82,7 @@ async fn consume<A>(life: &mut Life<A>) -> Result<(), Error> {
     for plan in &life.plan.clone().consumers {
         let broker = life.shared.brokers.of(plan.queue.name).ok_or(Error::Closed("the broker"))?.clone();
         let inbox = Arc::new(ConsumerInbox::new(life.shared.clone()));
-        let consumer = format!("{}.{}", life.shared.agent, plan.name);
+        let consumer = format!("{}.{}", life.shared.agent, plan.handler.name);
         let id = broker.next_consumer();
         slots.push(Rc::new(ConsumerSlot::new(inbox.clone(), plan.queue.name.into(), broker.clone(), id)));
         life.consumers = slots.clone().into();
@@ -119,15 +103,20 @@ pub(crate) fn spawn_timers<A: 'static>(life: &Life<A>, running: &mut Running<A>)
     }
 }
 
-pub(crate) async fn post_start<A: 'static>(
+/// Runs the hooks of `post_start`. An agent that gives its handle to nobody has none.
+pub(crate) fn post_start<A: 'static>(
     instance: Rc<Instance<A>>,
-    handle: Handle<A>,
-) -> Result<(), (Arc<str>, String)> {
+    handle: Option<Handle<A>>,
+) -> LocalFuture<'static, Result<(), (Arc<str>, String)>> {
+    let Some(handle) = handle else { return Box::pin(async { Ok(()) }) };
+    Box::pin(run_post_start(instance, handle))
+}
+
+async fn run_post_start<A: 'static>(instance: Rc<Instance<A>>, handle: Handle<A>) -> Result<(), (Arc<str>, String)> {
     for hook in &instance.plan.clone().post_start {
-        let run = run_server(&instance, hook, handle.clone(), instance.cx.clone());
-        let outcome = tokio::time::timeout(hook.options.timeout, run).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(format!("no end within {:?}", hook.options.timeout)));
-        outcome.map_err(|message| (hook.name.clone(), message))?;
+        let cx = instance.core.cx.clone();
+        let outcome = run_server(&instance, hook, &hook.options.layers, &handle, cx, Some(hook.options.timeout)).await;
+        outcome.map_err(|message| (hook.handler.name.clone(), message))?;
     }
     Ok(())
 }
@@ -138,19 +127,20 @@ pub(crate) fn spawn_servers<A: 'static>(life: &Life<A>, running: &mut Running<A>
     }
     for at in 0..life.plan.servers.len() {
         let (instance, handle) = (running.instance.clone(), handle.clone());
-        let cx = instance.cx.for_server();
-        let listens = cx.listens.clone();
+        let (cx, listens) = instance.core.cx.for_server();
         let end = running.servers.spawn_local(async move {
             let plan = instance.plan.clone();
             let server = &plan.servers[at];
-            let outcome = run_server(&instance, server, handle, cx).await;
+            let core = &instance.core;
+            let outcome = run_server(&instance, server, &server.options.layers, &handle, cx, None).await;
             match outcome {
                 Ok(()) => {}
                 // The agent is going anyway; the others still finish.
-                Err(message) if *instance.stopping.borrow() => {
-                    tracing::warn!(agent = %instance.shared.agent, server = %server.name, "a server failed at its end: {message}");
+                Err(message) if core.cx.is_stopping() => {
+                    let (agent, server) = (&core.shared.agent, &server.handler.name);
+                    tracing::warn!(%agent, %server, "a server failed at its end: {message}");
                 }
-                Err(message) => instance.crash.tell(&server.name, &message),
+                Err(message) => core.crash.tell(&server.handler.name, &message),
             }
         });
         running.server_ends.push((end, listens));

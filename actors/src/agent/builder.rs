@@ -4,18 +4,20 @@ use std::time::Duration;
 use formicary_protocol::{Cron, Queue, Signal, check_sender};
 use serde::de::DeserializeOwned;
 
-use super::extract::{Extract, Needs, QueueUse, SignalUse};
+use super::extract::{Extract, QueueUse, SignalUse};
 use super::handle::Handle;
 use super::handlers::{self, IntoAnswer, SignalValue, answer_kind};
 use super::plan::{
-    ConsumerPlan, CronPlan, HookPlan, PeriodicPlan, Plan, ReadMessage, ReadSignal, ReceiverPlan, Serve, ServerPlan,
-    Task,
+    ConsumerPlan, CronPlan, HandlerPlan, HookPlan, OpenLane, PeriodicPlan, Plan, ReceiverPlan, Serve, ServerPlan, Task,
 };
 use super::turns::Turn;
+use crate::events::HandlerKind;
+use crate::layers::Layer;
 
+mod blocking;
 mod options;
 
-pub use options::{ConsumerOptions, CronOptions, HookOptions, PeriodicOptions, ReceiverOptions};
+pub use options::{ConsumerOptions, CronOptions, HookOptions, PeriodicOptions, ReceiverOptions, ServerOptions};
 
 /// Declares the handlers of an agent.
 ///
@@ -69,6 +71,12 @@ impl<A: 'static> AgentBuilder<A> {
         self
     }
 
+    /// Puts a layer around every handler of the agent, inside of those that were added before.
+    pub fn layer(&mut self, layer: impl Layer) -> &mut Self {
+        self.plan.layers.add(layer);
+        self
+    }
+
     /// A receiver of a signal and of calls of it. What it returns is the answer.
     pub fn receiver<S, X, R, F>(&mut self, name: &str, run: F) -> &mut ReceiverOptions
     where
@@ -77,7 +85,7 @@ impl<A: 'static> AgentBuilder<A> {
         R: IntoAnswer,
         F: AsyncFn(&A, S, X) -> R + 'static,
     {
-        self.one_signal::<S, X, R>(name, Turn::Read, handlers::read_signal(run))
+        self.one_signal::<S, X, R>(name, Turn::Read, handlers::read_signal(handlers::typed::<S>, run))
     }
 
     /// A receiver that takes a write turn.
@@ -88,7 +96,7 @@ impl<A: 'static> AgentBuilder<A> {
         R: IntoAnswer,
         F: AsyncFn(&mut A, S, X) -> R + 'static,
     {
-        self.one_signal::<S, X, R>(name, Turn::Write, handlers::write_signal(run))
+        self.one_signal::<S, X, R>(name, Turn::Write, handlers::write_signal(handlers::typed::<S>, run))
     }
 
     /// A receiver of several signals, which takes their payloads as values.
@@ -98,7 +106,7 @@ impl<A: 'static> AgentBuilder<A> {
         R: IntoAnswer,
         F: AsyncFn(&A, SignalValue, X) -> R + 'static,
     {
-        self.add_receiver::<X, R>(name, signals, None, Turn::Read, handlers::read_several(run))
+        self.add_receiver::<X, R>(name, signals, None, Turn::Read, handlers::read_signal(handlers::valued, run))
     }
 
     /// A receiver of several signals that takes a write turn.
@@ -108,7 +116,7 @@ impl<A: 'static> AgentBuilder<A> {
         R: IntoAnswer,
         F: AsyncFn(&mut A, SignalValue, X) -> R + 'static,
     {
-        self.add_receiver::<X, R>(name, signals, None, Turn::Write, handlers::write_several(run))
+        self.add_receiver::<X, R>(name, signals, None, Turn::Write, handlers::write_signal(handlers::valued, run))
     }
 
     /// A consumer of the queue `Q`. `P` is what a message is decoded into: `Q::Message`, or any other type.
@@ -194,7 +202,8 @@ impl<A: 'static> AgentBuilder<A> {
         R: IntoAnswer,
         F: AsyncFn(Handle<A>, X) -> R + 'static,
     {
-        &mut pushed(&mut self.plan.post_start, server::<A, X, R, F>(name, run)).options
+        let hook = server::<A, X, R, F, _>(name, HandlerKind::Hook, run);
+        &mut pushed(&mut self.plan.post_start, hook).options
     }
 
     /// Runs when nothing is received any more, with bus and broker still usable.
@@ -210,22 +219,23 @@ impl<A: 'static> AgentBuilder<A> {
 
     /// Runs for ever beside the handlers and takes no turn. An error or a panic is a crash of the agent; `Ok` ends
     /// nothing.
-    pub fn server<X, R, F>(&mut self, name: &str, run: F)
+    pub fn server<X, R, F>(&mut self, name: &str, run: F) -> &mut ServerOptions
     where
         X: Extract,
         R: IntoAnswer,
         F: AsyncFn(Handle<A>, X) -> R + 'static,
     {
-        pushed(&mut self.plan.servers, server::<A, X, R, F>(name, run));
+        let server = server::<A, X, R, F, _>(name, HandlerKind::Server, run);
+        &mut pushed(&mut self.plan.servers, server).options
     }
 
     fn one_signal<S: Signal, X: Extract, R: IntoAnswer>(
         &mut self,
         name: &str,
         turn: Turn,
-        read: ReadSignal<A>,
+        open: OpenLane<A>,
     ) -> &mut ReceiverOptions {
-        self.add_receiver::<X, R>(name, &[S::NAME], Some(SignalUse::of::<S>()), turn, read)
+        self.add_receiver::<X, R>(name, &[S::NAME], Some(SignalUse::of::<S>()), turn, open)
     }
 
     fn add_receiver<X: Extract, R: IntoAnswer>(
@@ -234,17 +244,15 @@ impl<A: 'static> AgentBuilder<A> {
         signals: &[&str],
         payload: Option<SignalUse>,
         turn: Turn,
-        read: ReadSignal<A>,
+        open: OpenLane<A>,
     ) -> &mut ReceiverOptions {
         let plan = ReceiverPlan {
-            name: name.into(),
+            handler: HandlerPlan::new::<X>(name, HandlerKind::Receiver, turn),
             signals: signals.iter().map(|signal| Arc::from(*signal)).collect(),
             payload,
             answer: answer_kind::<R::Answer>(),
-            turn,
             options: ReceiverOptions::default(),
-            needs: needs::<X>(),
-            read,
+            open,
         };
         &mut pushed(&mut self.plan.receivers, plan).options
     }
@@ -253,15 +261,13 @@ impl<A: 'static> AgentBuilder<A> {
         &mut self,
         name: &str,
         turn: Turn,
-        read: ReadMessage<A>,
+        open: OpenLane<A>,
     ) -> &mut ConsumerOptions {
         let plan = ConsumerPlan {
-            name: name.into(),
+            handler: HandlerPlan::new::<X>(name, HandlerKind::Consumer, turn),
             queue: QueueUse::of::<Q>(),
-            turn,
             options: ConsumerOptions::default(),
-            needs: needs::<X>(),
-            read,
+            open,
         };
         &mut pushed(&mut self.plan.consumers, plan).options
     }
@@ -276,8 +282,8 @@ impl<A: 'static> AgentBuilder<A> {
         if period < Duration::from_millis(1) {
             self.plan.mistakes.push(format!("`{name}`: the period {period:?} is shorter than 1 ms"));
         }
-        let (name, options) = (name.into(), PeriodicOptions::default());
-        let plan = PeriodicPlan { name, period, turn, options, needs: needs::<X>(), task };
+        let handler = HandlerPlan::new::<X>(name, HandlerKind::Periodic, turn);
+        let plan = PeriodicPlan { handler, period, options: PeriodicOptions::default(), task };
         &mut pushed(&mut self.plan.periodic, plan).options
     }
 
@@ -296,8 +302,8 @@ impl<A: 'static> AgentBuilder<A> {
                 never()
             }
         };
-        let (name, options) = (name.into(), CronOptions::default());
-        &mut pushed(&mut self.plan.cron, CronPlan { name, cron, turn, options, needs: needs::<X>(), task }).options
+        let handler = HandlerPlan::new::<X>(name, HandlerKind::Cron, turn);
+        &mut pushed(&mut self.plan.cron, CronPlan { handler, cron, options: CronOptions::default(), task }).options
     }
 }
 
@@ -307,32 +313,25 @@ fn never() -> Cron {
     Cron::parse_in("@yearly", "UTC").expect("@yearly in UTC is a cron expression")
 }
 
-fn needs<X: Extract>() -> Needs {
-    let mut needs = Needs::default();
-    X::needs(&mut needs);
-    needs
-}
-
 fn hook<A, X: Extract>(name: &str, task: Task<A>) -> HookPlan<A> {
-    HookPlan { name: name.into(), options: HookOptions::default(), needs: needs::<X>(), task }
+    let handler = HandlerPlan::new::<X>(name, HandlerKind::Hook, Turn::Write);
+    HookPlan { handler, options: HookOptions::default(), task }
 }
 
-fn server<A, X, R, F>(name: &str, run: F) -> ServerPlan<A>
+fn server<A, X, R, F, O>(name: &str, kind: HandlerKind, run: F) -> ServerPlan<A, O>
 where
     A: 'static,
     X: Extract,
     R: IntoAnswer,
     F: AsyncFn(Handle<A>, X) -> R + 'static,
+    O: Default,
 {
     let run = std::rc::Rc::new(run);
     let serve: Serve<A> = Box::new(move |me, invocation| {
-        let run = run.clone();
-        Box::pin(async move {
-            let extractors = X::extract(&invocation)?;
-            (*run)(me, extractors).await.into_answer().map(drop)
-        })
+        let (run, extractors) = (run.clone(), X::extract(invocation));
+        Box::pin(async move { (*run)(me, extractors?).await.into_answer().map(drop) })
     });
-    ServerPlan { name: name.into(), options: HookOptions::default(), needs: needs::<X>(), serve }
+    ServerPlan { handler: HandlerPlan::new::<X>(name, kind, Turn::None), options: O::default(), serve }
 }
 
 /// Pushes and gives back what was pushed.

@@ -3,7 +3,7 @@
 use formicary_protocol::FieldKind;
 
 use super::extract::Needs;
-use super::plan::Plan;
+use super::plan::{HandlerPlan, Plan};
 use super::shared::Shared;
 use crate::events::HandlerKind;
 
@@ -12,7 +12,7 @@ pub(crate) fn check<A>(plan: &Plan<A>, shared: &Shared) -> Vec<String> {
     let mut problems = plan.mistakes.clone();
     let declarations = &shared.env.declarations;
     for receiver in &plan.receivers {
-        let name = &receiver.name;
+        let name = &receiver.handler.name;
         for signal in &receiver.signals {
             if shared.buses.of(signal).is_none() {
                 problems.push(format!("`{name}` receives `{signal}`, but the agent has no bus: give its group one"));
@@ -39,10 +39,9 @@ pub(crate) fn check<A>(plan: &Plan<A>, shared: &Shared) -> Vec<String> {
         {
             problems.push(format!("`{name}`: {error}"));
         }
-        check_needs(name, HandlerKind::Receiver, &receiver.needs, &mut problems);
     }
     for consumer in &plan.consumers {
-        let (name, queue) = (&consumer.name, consumer.queue.name);
+        let (name, queue) = (&consumer.handler.name, consumer.queue.name);
         if shared.brokers.of(queue).is_none() {
             problems.push(format!("`{name}` consumes `{queue}`, but the agent has no broker: give its group one"));
         }
@@ -52,36 +51,32 @@ pub(crate) fn check<A>(plan: &Plan<A>, shared: &Shared) -> Vec<String> {
             problems.push(format!("`{name}`: {error}"));
         }
         let same = plan.consumers.iter().filter(|other| other.queue.name == queue);
-        if same.clone().count() > 1 && same.clone().next().is_some_and(|first| first.name == *name) {
-            let names: Vec<_> = same.map(|other| format!("`{}`", other.name)).collect();
+        if same.clone().count() > 1 && same.clone().next().is_some_and(|first| first.handler.name == *name) {
+            let names: Vec<_> = same.map(|other| format!("`{}`", other.handler.name)).collect();
             let names = names.join(" and ");
             problems.push(format!("{names} consume the queue `{queue}`: an agent has one consumer for each queue"));
         }
-        check_needs(name, HandlerKind::Consumer, &consumer.needs, &mut problems);
     }
-    let mut names: Vec<_> = plan.receivers.iter().map(|receiver| &receiver.name).collect();
+    let mut names: Vec<_> = plan.receivers.iter().map(|receiver| &receiver.handler.name).collect();
     names.sort();
     if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
         problems.push(format!("two receivers are named `{}`: their answers would have one key", twice[0]));
     }
-    for (name, needs) in plan.needs() {
-        outputs(name, needs, shared, &mut problems);
+    for handler in plan.handlers() {
+        outputs(&handler.name, &handler.needs, shared, &mut problems);
     }
-    let others = plan.periodic.iter().map(|plan| (&plan.name, &plan.needs));
-    let others = others.chain(plan.cron.iter().map(|plan| (&plan.name, &plan.needs)));
-    let others = others.chain(plan.pre_start.iter().chain(&plan.pre_stop).map(|plan| (&plan.name, &plan.needs)));
-    let others = others.chain(plan.post_start.iter().chain(&plan.servers).map(|plan| (&plan.name, &plan.needs)));
-    for (name, needs) in others {
-        check_needs(name, HandlerKind::Hook, needs, &mut problems);
+    for handler in plan.handlers() {
+        check_needs(handler, &mut problems);
     }
     problems
 }
 
-fn check_needs(name: &str, kind: HandlerKind, needs: &Needs, problems: &mut Vec<String>) {
-    if needs.sender && kind != HandlerKind::Receiver {
+fn check_needs(handler: &HandlerPlan, problems: &mut Vec<String>) {
+    let HandlerPlan { name, kind, needs, .. } = handler;
+    if needs.sender && *kind != HandlerKind::Receiver {
         problems.push(format!("`{name}` asks for `SentBy`, which only a receiver has"));
     }
-    if needs.deliveries > 0 && kind != HandlerKind::Consumer {
+    if needs.deliveries > 0 && *kind != HandlerKind::Consumer {
         problems.push(format!("`{name}` asks for `Delivery`, which only a consumer has"));
     }
     if needs.deliveries > 1 {

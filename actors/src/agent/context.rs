@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
-use tokio::sync::watch;
 
+use super::flag::Flag;
 use super::info::AgentInfo;
 use super::shared::Shared;
 
@@ -12,68 +12,90 @@ use super::shared::Shared;
 /// It cannot publish, call or send: a handler that does says so in its signature.
 #[derive(Clone)]
 pub struct Cx {
-    pub(crate) shared: Arc<Shared>,
-    pub(crate) info: Arc<AgentInfo>,
-    pub(crate) finish: Arc<watch::Sender<bool>>,
-    pub(crate) stopping: watch::Receiver<bool>,
+    core: Arc<Core>,
     /// Whether whoever has this context waits for the stop.
-    pub(crate) listens: Arc<AtomicBool>,
+    listens: Arc<AtomicBool>,
+}
+
+/// What all contexts of one instance share.
+struct Core {
+    shared: Arc<Shared>,
+    info: Arc<AgentInfo>,
+    /// The instance asked for its own end.
+    finish: Flag,
+    stopping: Flag,
 }
 
 impl Cx {
+    pub(crate) fn new(shared: Arc<Shared>, info: Arc<AgentInfo>) -> Self {
+        let core = Core { shared, info, finish: Flag::default(), stopping: Flag::default() };
+        Self { core: Arc::new(core), listens: Arc::default() }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.core.shared
+    }
+
+    pub(crate) fn finish_flag(&self) -> &Flag {
+        &self.core.finish
+    }
+
+    pub(crate) fn stopping_flag(&self) -> &Flag {
+        &self.core.stopping
+    }
+
     /// The agent's name.
     pub fn agent(&self) -> &str {
-        &self.shared.agent
+        &self.shared().agent
     }
 
     /// The uid of the agent, which stands in the channel of its answers. It stays the same over restarts.
     pub fn uid(&self) -> &str {
-        &self.shared.uid
+        &self.shared().uid
     }
 
     /// What the agent is: its handlers, what it sends, its bus and broker. Without secrets.
     pub fn info(&self) -> &AgentInfo {
-        &self.info
+        &self.core.info
     }
 
     /// The settings that the agent was given when it was added to its group; `null` when it was given none.
     pub fn settings(&self) -> &Value {
-        &self.shared.settings
+        &self.shared().settings
     }
 
     /// The group's wall clock.
     pub fn clock(&self) -> crate::Clock {
-        self.shared.env.clock
+        self.shared().env.clock
     }
 
     /// Asks the agent to end, as a normal end: it drains, runs `pre_stop` and is dropped. Whether it starts again is the
     /// matter of its restart policy: `permanent` starts a fresh instance, `transient` and `temporary` do not.
     pub fn stop(&self) {
-        self.finish.send_replace(true);
+        self.core.finish.raise();
     }
 
-    /// The same for a server, which listens for itself.
-    pub(crate) fn for_server(&self) -> Self {
-        Self { listens: Arc::default(), ..self.clone() }
+    /// The same for a server, which listens for itself, and a way to know whether it does.
+    pub(crate) fn for_server(&self) -> (Self, Arc<AtomicBool>) {
+        let listens = Arc::<AtomicBool>::default();
+        (Self { core: self.core.clone(), listens: listens.clone() }, listens)
     }
 
     /// Whether the agent stops.
     pub fn is_stopping(&self) -> bool {
-        *self.stopping.borrow()
+        self.core.stopping.is_raised()
     }
 
     /// Returns when the agent stops. A server that waits for this has until the stop deadline to end by itself; one that
     /// does not is aborted when the handlers have finished.
     pub async fn stopping(&self) {
         self.listens.store(true, Ordering::Release);
-        let mut stopping = self.stopping.clone();
-        // An error means that the instance is gone, which is a stop too.
-        drop(stopping.wait_for(|stopping| *stopping).await);
+        self.core.stopping.raised().await;
     }
 }
 
 impl std::fmt::Debug for Cx {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Cx").field("agent", &self.shared.agent).field("uid", &self.shared.uid).finish_non_exhaustive()
+        f.debug_struct("Cx").field("agent", &self.agent()).field("uid", &self.uid()).finish_non_exhaustive()
     }
 }

@@ -77,6 +77,14 @@ impl<A: 'static> Handle<A> {
     }
 }
 
+/// The next closure; never, for an agent that has nobody to ask for one.
+pub(crate) async fn next_job<A>(jobs: &mut Option<mpsc::Receiver<Job<A>>>) -> Option<Job<A>> {
+    match jobs {
+        Some(jobs) => jobs.recv().await,
+        None => None,
+    }
+}
+
 impl<A> Clone for Handle<A> {
     fn clone(&self) -> Self {
         Self { jobs: self.jobs.clone(), cx: self.cx.clone() }

@@ -1,15 +1,19 @@
-//! From a user's async closure to a handler that the shell can run.
+//! From a user's closure to the lanes and tasks that the shell can run.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
-use formicary_protocol::{FieldKind, Value};
+use formicary_protocol::{Bytes, FieldKind, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::access::Access;
-use super::decode::{decode_message, decode_payload, decode_value};
+use super::decode::{DecodeFailure, decode_message, decode_payload, decode_value};
 use super::extract::Extract;
-use super::plan::{ReadMessage, ReadSignal, Ready, Task};
+use super::lanes::{ConsumeLane, ReceiveLane};
+use super::plan::{OpenLane, Task};
+use super::shared::Shared;
+use crate::contract::Arriving;
 use crate::error::HandlerError;
 
 /// What a handler may return: nothing, or a `Result` of something that can be encoded and of any error.
@@ -55,62 +59,58 @@ pub struct SignalValue {
     pub arguments: Value,
 }
 
-fn answer_value<T: Serialize>(answer: &T) -> Result<Value, HandlerError> {
+/// What a receiver's payload is read with.
+pub(crate) type Read<S> = fn(&Shared, &Arriving) -> Result<S, DecodeFailure>;
+
+/// Reads the payload of one signal into its type.
+pub(crate) fn typed<S: DeserializeOwned>(shared: &Shared, arriving: &Arriving) -> Result<S, DecodeFailure> {
+    decode_payload(shared, &arriving.signal, &arriving.body)
+}
+
+/// Reads the payload of any signal as a value.
+pub(crate) fn valued(shared: &Shared, arriving: &Arriving) -> Result<SignalValue, DecodeFailure> {
+    let arguments = decode_value(shared, &arriving.signal, &arriving.body)?;
+    Ok(SignalValue { signal: arriving.signal.to_string(), arguments })
+}
+
+/// An answer as a value; a handler that did not run, since a layer left it out, answers null.
+pub(crate) fn answer_value<T: Serialize>(answer: Option<T>) -> Result<Value, HandlerError> {
     Ok(serde_json::to_value(answer)?)
 }
 
-/// Makes the erased form of a handler out of a closure that takes `&A` or `&mut A`.
-macro_rules! ready {
-    ($run:ident, $variant:ident, $payload:expr, $extractors:ty, |$out:ident| $answer:expr) => {{
-        let run = Rc::clone(&$run);
-        let payload = $payload;
-        let ready: Ready<A, _> = Box::new(move |access, invocation| {
-            Box::pin(async move {
-                let Access::$variant(agent) = access else {
-                    return Err(HandlerError::from("the handler was given the wrong turn"));
-                };
-                let extractors = <$extractors>::extract(invocation)?;
-                let $out = (*run)(agent, payload, extractors).await.into_answer()?;
-                $answer
-            })
-        });
-        ready
-    }};
-}
-
 macro_rules! erase {
-    ($variant:ident, $borrow:ty, $signal:ident, $several:ident, $message:ident, $task:ident) => {
-        pub(crate) fn $signal<A, S, X, R, F>(run: F) -> ReadSignal<A>
+    ($variant:ident, $borrow:ty, $receive:ident, $consume:ident, $task:ident, |$instance:ident| $agent:expr) => {
+        pub(crate) fn $receive<A, S, X, R, F>(read: Read<S>, run: F) -> OpenLane<A>
         where
             A: 'static,
-            S: DeserializeOwned + 'static,
+            S: 'static,
             X: Extract,
             R: IntoAnswer,
             F: AsyncFn($borrow, S, X) -> R + 'static,
         {
             let run = Rc::new(run);
-            Box::new(move |shared, arriving| {
-                let payload: S = decode_payload(shared, &arriving.signal, &arriving.body)?;
-                Ok(ready!(run, $variant, payload, X, |out| answer_value(&out)))
+            Box::new(move |$instance, at| {
+                let run = run.clone();
+                Box::pin(async move {
+                    let mut lane = ReceiveLane::open(&$instance, at);
+                    while let Some(arrived) = lane.next().await {
+                        let Some((payload, ticket)) = lane.read(arrived, read) else { continue };
+                        if let Some(begun) = lane.begin(ticket).await {
+                            let answer = Cell::new(None);
+                            let handler = async {
+                                let extractors = X::extract(lane.run())?;
+                                answer.set(Some((*run)($agent, payload, extractors).await.into_answer()?));
+                                Ok(())
+                            };
+                            lane.handle(begun, handler, || answer_value(answer.take())).await;
+                        }
+                        lane.end();
+                    }
+                })
             })
         }
 
-        pub(crate) fn $several<A, X, R, F>(run: F) -> ReadSignal<A>
-        where
-            A: 'static,
-            X: Extract,
-            R: IntoAnswer,
-            F: AsyncFn($borrow, SignalValue, X) -> R + 'static,
-        {
-            let run = Rc::new(run);
-            Box::new(move |shared, arriving| {
-                let arguments = decode_value(shared, &arriving.signal, &arriving.body)?;
-                let payload = SignalValue { signal: arriving.signal.to_string(), arguments };
-                Ok(ready!(run, $variant, payload, X, |out| answer_value(&out)))
-            })
-        }
-
-        pub(crate) fn $message<A, P, X, R, F>(queue: &'static str, run: F) -> ReadMessage<A>
+        pub(crate) fn $consume<A, P, X, R, F>(queue: &'static str, run: F) -> OpenLane<A>
         where
             A: 'static,
             P: DeserializeOwned + 'static,
@@ -119,12 +119,23 @@ macro_rules! erase {
             F: AsyncFn($borrow, P, X) -> R + 'static,
         {
             let run = Rc::new(run);
-            Box::new(move |shared, body| {
-                let payload: P = decode_message(shared, queue, body)?;
-                Ok(ready!(run, $variant, payload, X, |out| {
-                    drop(out);
-                    Ok(())
-                }))
+            Box::new(move |$instance, at| {
+                let run = run.clone();
+                Box::pin(async move {
+                    let mut lane = ConsumeLane::open(&$instance, at);
+                    while let Some(delivery) = lane.next().await {
+                        let read = |shared: &Shared, body: &Bytes| decode_message::<P>(shared, queue, body);
+                        let Some((message, delivery)) = lane.read(delivery, read) else { continue };
+                        if let Some(begun) = lane.begin(delivery).await {
+                            let handler = async {
+                                let extractors = X::extract(lane.run())?;
+                                (*run)($agent, message, extractors).await.into_answer().map(drop)
+                            };
+                            lane.handle(begun, handler).await;
+                        }
+                        lane.end();
+                    }
+                })
             })
         }
 
@@ -136,25 +147,23 @@ macro_rules! erase {
             F: AsyncFn($borrow, X) -> R + 'static,
         {
             let run = Rc::new(run);
-            Box::new(move || {
-                let run = Rc::clone(&run);
-                Box::new(move |access, invocation| {
-                    Box::pin(async move {
-                        let Access::$variant(agent) = access else {
-                            return Err(HandlerError::from("the handler was given the wrong turn"));
-                        };
-                        let extractors = X::extract(invocation)?;
-                        (*run)(agent, extractors).await.into_answer().map(drop)
-                    })
+            Box::new(move |access, invocation| {
+                let run = run.clone();
+                Box::pin(async move {
+                    let Access::$variant(agent) = access else {
+                        return Err(HandlerError::from("the handler was given the wrong turn"));
+                    };
+                    let extractors = X::extract(invocation)?;
+                    (*run)(agent, extractors).await.into_answer().map(drop)
                 })
             })
         }
     };
 }
 
-erase!(Read, &A, read_signal, read_several, read_message, read_task);
-erase!(Write, &mut A, write_signal, write_several, write_message, write_task);
-
+// The turns make sure that these borrows never meet.
+erase!(Read, &A, read_signal, read_message, read_task, |instance| &instance.agent.borrow());
+erase!(Write, &mut A, write_signal, write_message, write_task, |instance| &mut instance.agent.borrow_mut());
 /// The kind of a handler's answer, as far as it is known from its type.
 pub(crate) fn answer_kind<T: 'static>() -> FieldKind {
     use std::any::TypeId;

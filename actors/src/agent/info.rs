@@ -100,37 +100,37 @@ impl AgentInfo {
     pub(crate) fn of<A>(plan: &Plan<A>, shared: &Shared, buses: Vec<String>, brokers: Vec<String>) -> Self {
         let receivers = plan.receivers.iter().flat_map(|plan| {
             plan.signals.iter().map(|signal| ReceiverInfo {
-                name: plan.name.to_string(),
+                name: plan.handler.name.to_string(),
                 signal: signal.to_string(),
-                turn: plan.turn,
+                turn: plan.handler.turn,
                 timeout: plan.options.timeout.as_secs_f64(),
                 concurrency: plan.options.concurrency.get(),
                 inbox: plan.options.inbox.get(),
             })
         });
         let consumers = plan.consumers.iter().map(|plan| ConsumerInfo {
-            name: plan.name.to_string(),
+            name: plan.handler.name.to_string(),
             queue: plan.queue.name.to_owned(),
-            turn: plan.turn,
+            turn: plan.handler.turn,
             timeout: plan.options.timeout.as_secs_f64(),
             concurrency: plan.options.concurrency.get(),
         });
         let periodic = plan.periodic.iter().map(|plan| TimerInfo {
-            name: plan.name.to_string(),
+            name: plan.handler.name.to_string(),
             when: format!("every {:?}", plan.period),
-            turn: plan.turn,
+            turn: plan.handler.turn,
             timeout: plan.options.timeout.unwrap_or(plan.period).as_secs_f64(),
         });
         let cron = plan.cron.iter().map(|plan| TimerInfo {
-            name: plan.name.to_string(),
+            name: plan.handler.name.to_string(),
             when: plan.cron.to_string(),
-            turn: plan.turn,
+            turn: plan.handler.turn,
             timeout: plan.options.timeout.as_secs_f64(),
         });
         let hooks = [
-            ("pre_start", plan.pre_start.iter().map(|hook| &hook.name).collect::<Vec<_>>()),
-            ("post_start", plan.post_start.iter().map(|hook| &hook.name).collect()),
-            ("pre_stop", plan.pre_stop.iter().map(|hook| &hook.name).collect()),
+            ("pre_start", plan.pre_start.iter().map(|hook| &hook.handler.name).collect::<Vec<_>>()),
+            ("post_start", plan.post_start.iter().map(|hook| &hook.handler.name).collect()),
+            ("pre_stop", plan.pre_stop.iter().map(|hook| &hook.handler.name).collect()),
         ];
         Self {
             name: shared.agent.to_string(),
@@ -146,7 +146,7 @@ impl AgentInfo {
                 .into_iter()
                 .flat_map(|(when, names)| names.into_iter().map(move |name| (when.to_owned(), name.to_string())))
                 .collect(),
-            servers: plan.servers.iter().map(|server| server.name.to_string()).collect(),
+            servers: plan.servers.iter().map(|server| server.handler.name.to_string()).collect(),
             outputs: outputs(plan),
         }
     }
@@ -154,12 +154,13 @@ impl AgentInfo {
 
 fn outputs<A>(plan: &Plan<A>) -> Vec<OutputInfo> {
     let mut outputs = Vec::new();
-    for (handler, needs) in plan.needs() {
+    for handler in plan.handlers() {
+        let needs = &handler.needs;
         let publishes = needs.publishes.iter().map(|signal| ("publishes", signal.name));
         let calls = needs.calls.iter().map(|signal| ("calls", signal.name));
         let pushes = needs.pushes.iter().map(|queue| ("pushes", queue.name));
         outputs.extend(publishes.chain(calls).chain(pushes).map(|(verb, name)| OutputInfo {
-            handler: handler.to_string(),
+            handler: handler.name.to_string(),
             verb,
             name: name.to_owned(),
         }));

@@ -1,32 +1,115 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::context::Cx;
 use super::delivery::DeliveryState;
+use super::plan::HandlerPlan;
 use super::shared::Shared;
 use super::turns::Turn;
+use crate::events::HandlerKind;
 
-/// One run of a handler, as extractors see it.
+/// One run of a handler, as extractors and layers see it.
 #[derive(Clone)]
 pub struct Invocation {
-    pub(crate) shared: Arc<Shared>,
     pub(crate) cx: Cx,
-    pub(crate) scope: Arc<Scope>,
+    pub(crate) scope: Held,
+    pub(crate) place: Option<Arc<str>>,
     pub(crate) sender: Option<Arc<str>>,
+    pub(crate) call: Option<Arc<str>>,
     pub(crate) delivery: Option<Arc<DeliveryState>>,
 }
 
-/// What holds while the handler runs, and not for a handle of it that lives longer.
+/// The scope of one run. It holds while the handler runs, and not for a handle of it that lives longer.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    scope: Arc<Scope>,
+    run: u64,
+}
+
+/// The runs of a handler in one lane, one after the other.
 #[derive(Debug)]
-pub(crate) struct Scope {
-    pub(crate) handler: Arc<str>,
-    pub(crate) turn: Option<Turn>,
-    pub(crate) deadline: Option<Instant>,
+struct Scope {
+    handler: Arc<str>,
+    kind: HandlerKind,
+    turn: Turn,
+    run: Mutex<Run>,
+}
+
+#[derive(Debug)]
+struct Run {
+    number: u64,
+    deadline: Option<Instant>,
+}
+
+/// A run that goes on.
+pub(crate) struct InScope<'a>(&'a Held);
+
+impl Drop for InScope<'_> {
+    fn drop(&mut self) {
+        let mut run = self.0.run();
+        run.number += 1;
+        run.deadline = None;
+    }
+}
+
+impl Held {
+    fn new(handler: Arc<str>, kind: HandlerKind, turn: Turn) -> Self {
+        let run = Mutex::new(Run { number: 0, deadline: None });
+        Self { scope: Arc::new(Scope { handler, kind, turn, run }), run: 0 }
+    }
+
+    /// Begins the run. It ends when what this returns is dropped.
+    pub(crate) fn begin(&self, deadline: Option<Instant>) -> InScope<'_> {
+        self.run().deadline = deadline;
+        InScope(self)
+    }
+
+    /// What is held from now on is the next run.
+    fn next(&mut self) {
+        let number = self.run().number;
+        self.run = number;
+    }
+
+    pub(crate) fn handler(&self) -> &Arc<str> {
+        &self.scope.handler
+    }
+
+    /// The turn that the handler holds: none when it has ended.
+    pub(crate) fn turn(&self) -> Turn {
+        if self.run().number == self.run { self.scope.turn } else { Turn::None }
+    }
+
+    /// The deadline of the handler; `None` when it has none, or has ended.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let run = self.run();
+        run.deadline.filter(|_| run.number == self.run)
+    }
+
+    fn run(&self) -> MutexGuard<'_, Run> {
+        self.scope.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Invocation {
+    pub(crate) fn new(cx: Cx, plan: &HandlerPlan) -> Self {
+        let scope = Held::new(plan.name.clone(), plan.kind, plan.turn);
+        Self { cx, scope, place: None, sender: None, call: None, delivery: None }
+    }
+
+    /// Forgets the run that has ended, so that the next one begins with nothing of it.
+    pub(crate) fn end(&mut self) {
+        self.scope.next();
+        self.sender = None;
+        self.call = None;
+        self.delivery = None;
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        self.cx.shared()
+    }
+
     /// The context of the agent.
     pub fn cx(&self) -> &Cx {
         &self.cx
@@ -34,7 +117,17 @@ impl Invocation {
 
     /// The handler's name.
     pub fn handler(&self) -> &str {
-        &self.scope.handler
+        &self.scope.scope.handler
+    }
+
+    /// What sort of handler it is.
+    pub fn kind(&self) -> HandlerKind {
+        self.scope.scope.kind
+    }
+
+    /// The signal or the queue; `None` for handlers of other kinds.
+    pub fn place(&self) -> Option<&str> {
+        self.place.as_deref()
     }
 
     /// Who sent the signal; `None` for handlers of other kinds.
@@ -42,14 +135,26 @@ impl Invocation {
         self.sender.as_deref()
     }
 
+    /// The id of the call or of the message; `None` for a signal, which has none, and for handlers of other kinds.
+    pub fn id(&self) -> Option<&str> {
+        self.call.as_deref().or_else(|| self.delivery.as_ref().map(|delivery| &*delivery.delivered.id))
+    }
+
+    /// The number of this attempt, from 1; `None` for handlers of other kinds than consumers.
+    pub fn attempt(&self) -> Option<u32> {
+        self.delivery.as_ref().map(|delivery| delivery.delivered.attempt)
+    }
+
     /// How long the handler still has; `None` for servers, which have no timeout.
     pub fn time_left(&self) -> Option<Duration> {
-        self.scope.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        self.scope.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 }
 
 impl std::fmt::Debug for Invocation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Invocation").field("scope", &self.scope).finish_non_exhaustive()
+        let mut debug = f.debug_struct("Invocation");
+        debug.field("handler", &self.handler()).field("kind", &self.kind()).field("place", &self.place());
+        debug.field("id", &self.id()).finish_non_exhaustive()
     }
 }

@@ -1,35 +1,64 @@
 //! The life of an agent: instance after instance, each from `pre_start` to its end.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::access::LocalFuture;
 use super::begin::{begin, post_start, spawn_servers, spawn_timers};
-use super::handle::{Handle, JOBS, Job};
+use super::handle::{Handle, JOBS, Job, next_job};
 use super::info::AgentInfo;
 use super::instance::{Crash, Instance, guarded};
+use super::lanes::{ConsumerSlot, dispatch};
 use super::plan::Plan;
 use super::receive::ReceiverInbox;
 use super::shared::Shared;
 use super::shell::StartFlags;
 use super::stop::{self, Ending};
 use super::tasks::run_job;
-use super::work::{ConsumerSlot, dispatch};
 use crate::bus::Bus;
 use crate::contract::{Reply, SubscriptionId};
 use crate::error::Error;
 use crate::events::{Event, EventKind};
 use crate::registry::{Ended, Verdict};
 
-/// Stop, and be done by the deadline. It has a channel of its own, which is looked at before anything else.
+/// Stop, and be done by the deadline.
 pub(crate) struct Stop {
     pub(crate) deadline: Instant,
-    pub(crate) reply: Reply<()>,
+    pub(crate) replies: Vec<Reply<()>>,
+}
+
+/// The way of a stop to its agent: one of its own, which is looked at before anything else.
+#[derive(Default)]
+pub(crate) struct StopLine {
+    asked: RefCell<Option<Stop>>,
+    told: Notify,
+}
+
+impl StopLine {
+    /// Asks for a stop. Of several the earliest deadline holds.
+    pub(crate) fn ask(&self, deadline: Instant, reply: Reply<()>) {
+        let mut asked = self.asked.borrow_mut();
+        let stop = asked.get_or_insert(Stop { deadline, replies: Vec::new() });
+        stop.deadline = stop.deadline.min(deadline);
+        stop.replies.push(reply);
+        self.told.notify_one();
+    }
+
+    /// The next stop, when it comes.
+    pub(crate) async fn next(&self) -> Stop {
+        loop {
+            if let Some(stop) = self.asked.borrow_mut().take() {
+                return stop;
+            }
+            self.told.notified().await;
+        }
+    }
 }
 
 /// Reports an end to the supervisor and brings its verdict.
@@ -57,7 +86,7 @@ pub(crate) struct Life<A> {
 /// How an instance ended.
 pub(crate) enum End {
     /// It was stopped.
-    Stopped(Reply<()>),
+    Stopped(Vec<Reply<()>>),
     /// It asked for its own end, and the supervisor has judged.
     Finished(Verdict),
     Crashed(Crash),
@@ -71,32 +100,31 @@ pub(crate) struct Running<A> {
     pub(crate) servers: JoinSet<()>,
     /// A way to end each server, and whether it waits for the stop.
     pub(crate) server_ends: Vec<(AbortHandle, Arc<AtomicBool>)>,
-    pub(crate) stopping: watch::Sender<bool>,
-    pub(crate) finish: watch::Receiver<bool>,
-    pub(crate) jobs: mpsc::Receiver<Job<A>>,
+    /// `None` when no server or `post_start` can ask for a turn.
+    pub(crate) jobs: Option<mpsc::Receiver<Job<A>>>,
 }
 
 /// Lives until the agent ends for good.
-pub(crate) async fn live<A: 'static>(mut life: Life<A>, mut stops: mpsc::Receiver<Stop>) {
+pub(crate) async fn live<A: 'static>(mut life: Life<A>, stops: Rc<StopLine>) {
     let mut down_since = None;
     loop {
         // Under a guard for the sake of `Drop`: an agent may panic when its instance is dropped.
-        let end = guarded(one_life(&mut life, &mut stops, down_since.take()))
+        let end = guarded(one_life(&mut life, &stops, down_since.take()))
             .await
             .unwrap_or_else(|message| End::Crashed(Crash { handler: "drop".into(), message: message.into() }));
         let since = Instant::now();
         let verdict = match end {
             End::NotStarted(error) => {
-                stop::leave(&mut life).await;
+                Box::pin(stop::leave(&mut life)).await;
                 if let Some(started) = life.started {
                     started.send(Err(error));
                 }
                 return;
             }
-            End::Stopped(reply) => {
-                stop::leave(&mut life).await;
+            End::Stopped(replies) => {
+                Box::pin(stop::leave(&mut life)).await;
                 told(&life.shared, EventKind::Stopped);
-                return reply.send(());
+                return replies.into_iter().for_each(|reply| reply.send(()));
             }
             End::Finished(verdict) => verdict,
             End::Crashed(crash) => {
@@ -104,31 +132,23 @@ pub(crate) async fn live<A: 'static>(mut life: Life<A>, mut stops: mpsc::Receive
                 (life.ask)(Ended::Crashed { handler: crash.handler, message: crash.message }).await
             }
         };
-        let reply = match verdict {
-            Verdict::End => None,
+        let replies = match verdict {
+            Verdict::End => Vec::new(),
             Verdict::Restart { after } => {
                 down_since = Some(since);
-                let wait = tokio::time::timeout_at(crate::clock::after(after), stop_of(&mut stops));
+                let wait = Box::pin(tokio::time::timeout_at(crate::clock::after(after), stops.next()));
                 match wait.await {
                     Err(_) => continue,
-                    Ok(Stop { reply, .. }) => Some(reply),
+                    Ok(Stop { replies, .. }) => replies,
                 }
             }
         };
-        stop::leave(&mut life).await;
+        Box::pin(stop::leave(&mut life)).await;
         told(&life.shared, EventKind::Stopped);
         if let Some(started) = life.started.take() {
             started.send(Err(start_error(&life.shared, "start", "it asked for its own end before it had started")));
         }
-        return reply.into_iter().for_each(|reply| reply.send(()));
-    }
-}
-
-/// The stop, when it comes. The sender lives as long as the shell.
-pub(crate) async fn stop_of(stops: &mut mpsc::Receiver<Stop>) -> Stop {
-    match stops.recv().await {
-        Some(stop) => stop,
-        None => std::future::pending().await,
+        return replies.into_iter().for_each(|reply| reply.send(()));
     }
 }
 
@@ -151,53 +171,54 @@ fn told(shared: &Shared, kind: EventKind) {
     });
 }
 
-async fn one_life<A: 'static>(
-    life: &mut Life<A>,
-    stops: &mut mpsc::Receiver<Stop>,
-    down_since: Option<Instant>,
-) -> End {
+async fn one_life<A: 'static>(life: &mut Life<A>, stops: &StopLine, down_since: Option<Instant>) -> End {
+    // The beginning and the end are boxed: a hundred thousand idle agents keep only what waits.
     let begun = tokio::select! {
         biased;
         // A hook that hangs does not hold up a stop.
-        stop = stop_of(stops) => return End::Stopped(stop.reply),
-        begun = begin(life) => begun,
+        stop = stops.next() => return End::Stopped(stop.replies),
+        begun = Box::pin(begin(life)) => begun,
     };
     let mut running = match begun {
         Ok(running) => running,
         Err(end) => return end,
     };
     let instance = running.instance.clone();
-    let (handle, jobs) = Handle::new(instance.cx.clone());
-    running.jobs = jobs;
-    let mut finish = running.finish.clone();
+    let core = &instance.core;
     spawn_timers(life, &mut running);
-    let post_start = post_start(instance.clone(), handle.clone());
-    tokio::pin!(post_start);
-    let mut starting = true;
+    let plan = &instance.plan;
+    let mut handle = None;
+    if !(plan.post_start.is_empty() && plan.servers.is_empty()) {
+        let (first, jobs) = Handle::new(core.cx.clone());
+        (handle, running.jobs) = (Some(first), Some(jobs));
+    }
+    let mut starting = Some(post_start(instance.clone(), handle.clone()));
     loop {
         dispatch(&mut running);
         tokio::select! {
             biased;
-            stop = stop_of(stops) => return stop::drain(life, stops, running, Ending::Stop(stop)).await,
-            crash = instance.crash.wait() => {
-                stop::abort(life, running).await;
+            stop = stops.next() => return Box::pin(stop::drain(life, stops, running, Ending::Stop(stop))).await,
+            crash = core.crash.wait() => {
+                Box::pin(stop::abort(life, running)).await;
                 return failed(life, &crash.handler, &crash.message);
             }
-            _ = finish.wait_for(|finish| *finish) => {
+            () = core.cx.finish_flag().raised() => {
                 let verdict = (life.ask)(Ended::Normally).await;
-                return stop::drain(life, stops, running, Ending::Finish(verdict)).await;
+                return Box::pin(stop::drain(life, stops, running, Ending::Finish(verdict))).await;
             }
-            outcome = &mut post_start, if starting => {
-                starting = false;
+            outcome = done(&mut starting) => {
+                starting = None;
                 if let Err((hook, message)) = outcome {
-                    stop::abort(life, running).await;
+                    Box::pin(stop::abort(life, running)).await;
                     return failed(life, &hook, &message);
                 }
-                spawn_servers(life, &mut running, &handle);
+                if let Some(handle) = &handle {
+                    spawn_servers(life, &mut running, handle);
+                }
                 is_up(life, down_since);
             }
             // A bound on closures that wait for their turn; the others wait in the channel.
-            Some(job) = running.jobs.recv(), if instance.jobs.get() < JOBS => {
+            Some(job) = next_job(&mut running.jobs), if core.jobs.get() < JOBS => {
                 let instance = running.instance.clone();
                 running.work.spawn_local(async move { run_job(&instance, job).await });
             }
@@ -205,6 +226,14 @@ async fn one_life<A: 'static>(
             Some(ended) = running.work.join_next() => task_ended(&instance, ended),
             Some(ended) = running.servers.join_next() => task_ended(&instance, ended),
         }
+    }
+}
+
+/// The outcome of `post_start`; never, when it is known already.
+async fn done<T>(starting: &mut Option<LocalFuture<'static, T>>) -> T {
+    match starting {
+        Some(starting) => starting.await,
+        None => std::future::pending().await,
     }
 }
 
@@ -225,7 +254,7 @@ pub(crate) fn task_ended<A>(instance: &Instance<A>, ended: Result<(), tokio::tas
     if let Err(error) = ended
         && error.is_panic()
     {
-        instance.crash.tell(&"a handler that was dropped".into(), "it panicked while it was dropped");
+        instance.core.crash.tell(&"a handler that was dropped".into(), "it panicked while it was dropped");
     }
 }
 

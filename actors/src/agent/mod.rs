@@ -7,18 +7,22 @@
 mod access;
 pub(crate) mod answer;
 mod begin;
+mod blocking;
 mod builder;
+mod chain;
 mod check;
 mod context;
 mod decode;
 mod delivery;
 mod extract;
+mod flag;
 mod handle;
 mod handlers;
 mod inbox;
 mod info;
 mod instance;
 mod invocation;
+mod lanes;
 mod life;
 mod own_calls;
 mod plan;
@@ -30,9 +34,10 @@ mod stop;
 mod tasks;
 mod timers;
 mod turns;
-mod work;
 
-pub use builder::{AgentBuilder, ConsumerOptions, CronOptions, HookOptions, PeriodicOptions, ReceiverOptions};
+pub use builder::{
+    AgentBuilder, ConsumerOptions, CronOptions, HookOptions, PeriodicOptions, ReceiverOptions, ServerOptions,
+};
 pub use context::Cx;
 pub use delivery::Delivery;
 pub use extract::{Answering, Call, Extract, Needs, Publish, Push, Recorded, Recorder, SentBy};

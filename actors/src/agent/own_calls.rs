@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::turns::Turn;
 
 #[derive(Debug, Default)]
-pub(crate) struct OwnCalls(Mutex<HashMap<Arc<str>, Option<Origin>>>);
+pub(crate) struct OwnCalls(Mutex<HashMap<Arc<str>, Origin>>);
 
-/// Which handler calls, and which turn it holds meanwhile. `None`: none (a server or `post_start`).
+/// Which handler calls, and which turn it holds meanwhile.
 #[derive(Debug, Clone)]
 pub(crate) struct Origin {
     pub(crate) handler: Arc<str>,
-    pub(crate) turn: Option<Turn>,
+    pub(crate) turn: Turn,
 }
 
 /// Forgets the call when it ends.
@@ -23,13 +23,13 @@ pub(crate) struct Registered {
 }
 
 impl OwnCalls {
-    pub(crate) fn register(self: &Arc<Self>, id: Arc<str>, origin: Option<Origin>) -> Registered {
+    pub(crate) fn register(self: &Arc<Self>, id: Arc<str>, origin: Origin) -> Registered {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), origin);
         Registered { calls: self.clone(), id }
     }
 
     pub(crate) fn origin(&self, id: &str) -> Option<Origin> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned().flatten()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 }
 

@@ -1,30 +1,34 @@
 //! What an agent declared, with its types erased: one erasure for each handler, none for each layer.
 
+use std::cell::OnceCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use formicary_protocol::{Bytes, Cron, FieldKind, Value};
+use formicary_protocol::{Cron, FieldKind};
 
 use super::access::{Access, LocalFuture};
-use super::builder::{ConsumerOptions, CronOptions, HookOptions, PeriodicOptions, ReceiverOptions};
-use super::decode::DecodeFailure;
-use super::extract::{Needs, QueueUse, SignalUse};
+use super::builder::{ConsumerOptions, CronOptions, HookOptions, PeriodicOptions, ReceiverOptions, ServerOptions};
+use super::chain::Chain;
+use super::extract::{Extract, Needs, QueueUse, SignalUse};
 use super::handle::Handle;
+use super::instance::Instance;
 use super::invocation::Invocation;
-use super::shared::Shared;
 use super::turns::Turn;
-use crate::contract::Arriving;
 use crate::error::HandlerError;
+use crate::events::HandlerKind;
+use crate::layers::Layers;
 
 /// Everything that one agent declared.
 pub(crate) struct Plan<A> {
     pub(crate) name: Option<String>,
+    pub(crate) layers: Layers,
     pub(crate) receivers: Vec<ReceiverPlan<A>>,
     pub(crate) consumers: Vec<ConsumerPlan<A>>,
     pub(crate) periodic: Vec<PeriodicPlan<A>>,
     pub(crate) cron: Vec<CronPlan<A>>,
     pub(crate) pre_start: Vec<HookPlan<A>>,
-    pub(crate) post_start: Vec<ServerPlan<A>>,
+    pub(crate) post_start: Vec<ServerPlan<A, HookOptions>>,
     pub(crate) pre_stop: Vec<HookPlan<A>>,
     pub(crate) servers: Vec<ServerPlan<A>>,
     /// Mistakes of the declaration itself, reported when the agent starts.
@@ -35,6 +39,7 @@ impl<A> Default for Plan<A> {
     fn default() -> Self {
         Self {
             name: None,
+            layers: Layers::default(),
             receivers: Vec::new(),
             consumers: Vec::new(),
             periodic: Vec::new(),
@@ -48,78 +53,86 @@ impl<A> Default for Plan<A> {
     }
 }
 
-/// A handler that is ready to run: its payload is decoded, its turn is still to come.
-pub(crate) type Ready<A, T> =
-    Box<dyn for<'a> FnOnce(Access<'a, A>, &'a Invocation) -> LocalFuture<'a, Result<T, HandlerError>>>;
+/// Opens a lane of a handler: a task that takes from its inbox and runs it, again and again. Everything of one message
+/// lives in that task, so running a handler costs no allocation.
+pub(crate) type OpenLane<A> = Box<dyn Fn(Rc<Instance<A>>, usize) -> LocalFuture<'static, ()>>;
+/// Runs a handler that no message begins.
+pub(crate) type Task<A> =
+    Box<dyn for<'a> Fn(Access<'a, A>, &'a Invocation) -> LocalFuture<'a, Result<(), HandlerError>>>;
+pub(crate) type Serve<A> = Box<dyn Fn(Handle<A>, &Invocation) -> LocalFuture<'static, Result<(), HandlerError>>>;
 
-pub(crate) type ReadSignal<A> = Box<dyn Fn(&Shared, &Arriving) -> Result<Ready<A, Value>, DecodeFailure>>;
-pub(crate) type ReadMessage<A> = Box<dyn Fn(&Shared, &Bytes) -> Result<Ready<A, ()>, DecodeFailure>>;
-pub(crate) type Task<A> = Box<dyn Fn() -> Ready<A, ()>>;
-pub(crate) type Serve<A> = Box<dyn Fn(Handle<A>, Invocation) -> LocalFuture<'static, Result<(), HandlerError>>>;
+/// What handlers of all kinds have.
+pub(crate) struct HandlerPlan {
+    pub(crate) name: Arc<str>,
+    pub(crate) kind: HandlerKind,
+    pub(crate) turn: Turn,
+    pub(crate) needs: Needs,
+    /// What stands around it, made when it first runs: most handlers of most agents are idle.
+    pub(crate) chain: OnceCell<Rc<Chain>>,
+}
+
+impl HandlerPlan {
+    pub(crate) fn new<X: Extract>(name: &str, kind: HandlerKind, turn: Turn) -> Self {
+        let mut needs = Needs::default();
+        X::needs(&mut needs);
+        Self { name: name.into(), kind, turn, needs, chain: OnceCell::new() }
+    }
+}
 
 pub(crate) struct ReceiverPlan<A> {
-    pub(crate) name: Arc<str>,
+    pub(crate) handler: HandlerPlan,
     pub(crate) signals: Vec<Arc<str>>,
     /// What the payload's type holds; `None` for payloads taken as values.
     pub(crate) payload: Option<SignalUse>,
     pub(crate) answer: FieldKind,
-    pub(crate) turn: Turn,
     pub(crate) options: ReceiverOptions,
-    pub(crate) needs: Needs,
-    pub(crate) read: ReadSignal<A>,
+    pub(crate) open: OpenLane<A>,
 }
 
 pub(crate) struct ConsumerPlan<A> {
-    pub(crate) name: Arc<str>,
+    pub(crate) handler: HandlerPlan,
     pub(crate) queue: QueueUse,
-    pub(crate) turn: Turn,
     pub(crate) options: ConsumerOptions,
-    pub(crate) needs: Needs,
-    pub(crate) read: ReadMessage<A>,
+    pub(crate) open: OpenLane<A>,
 }
 
 pub(crate) struct PeriodicPlan<A> {
-    pub(crate) name: Arc<str>,
+    pub(crate) handler: HandlerPlan,
     pub(crate) period: Duration,
-    pub(crate) turn: Turn,
     pub(crate) options: PeriodicOptions,
-    pub(crate) needs: Needs,
     pub(crate) task: Task<A>,
 }
 
 pub(crate) struct CronPlan<A> {
-    pub(crate) name: Arc<str>,
+    pub(crate) handler: HandlerPlan,
     pub(crate) cron: Cron,
-    pub(crate) turn: Turn,
     pub(crate) options: CronOptions,
-    pub(crate) needs: Needs,
     pub(crate) task: Task<A>,
 }
 
 pub(crate) struct HookPlan<A> {
-    pub(crate) name: Arc<str>,
+    pub(crate) handler: HandlerPlan,
     pub(crate) options: HookOptions,
-    pub(crate) needs: Needs,
     pub(crate) task: Task<A>,
 }
 
 /// A server, or a `post_start` hook: neither takes a turn.
-pub(crate) struct ServerPlan<A> {
-    pub(crate) name: Arc<str>,
-    pub(crate) options: HookOptions,
-    pub(crate) needs: Needs,
+pub(crate) struct ServerPlan<A, O = ServerOptions> {
+    pub(crate) handler: HandlerPlan,
+    pub(crate) options: O,
     pub(crate) serve: Serve<A>,
 }
 
 impl<A> Plan<A> {
-    /// The needs of every handler, with its name.
-    pub(crate) fn needs(&self) -> impl Iterator<Item = (&Arc<str>, &Needs)> {
-        let receivers = self.receivers.iter().map(|plan| (&plan.name, &plan.needs));
-        let consumers = self.consumers.iter().map(|plan| (&plan.name, &plan.needs));
-        let periodic = self.periodic.iter().map(|plan| (&plan.name, &plan.needs));
-        let cron = self.cron.iter().map(|plan| (&plan.name, &plan.needs));
-        let hooks = self.pre_start.iter().chain(&self.pre_stop).map(|plan| (&plan.name, &plan.needs));
-        let servers = self.post_start.iter().chain(&self.servers).map(|plan| (&plan.name, &plan.needs));
-        receivers.chain(consumers).chain(periodic).chain(cron).chain(hooks).chain(servers)
+    /// Every handler, in the order in which `info()` shows them.
+    pub(crate) fn handlers(&self) -> impl Iterator<Item = &HandlerPlan> {
+        let receivers = self.receivers.iter().map(|plan| &plan.handler);
+        let consumers = self.consumers.iter().map(|plan| &plan.handler);
+        let periodic = self.periodic.iter().map(|plan| &plan.handler);
+        let cron = self.cron.iter().map(|plan| &plan.handler);
+        let hooks = self.pre_start.iter().chain(&self.pre_stop).map(|plan| &plan.handler);
+        let post_start = self.post_start.iter().map(|plan| &plan.handler);
+        let servers = self.servers.iter().map(|plan| &plan.handler);
+        receivers.chain(consumers).chain(periodic).chain(cron).chain(hooks).chain(post_start).chain(servers)
     }
 }

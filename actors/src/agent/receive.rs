@@ -39,7 +39,7 @@ impl AgentInlet {
     }
 
     fn put(&self, receiver: &ReceiverInbox, arrived: Arrived) -> bool {
-        let Err(refused) = receiver.inbox.push(arrived) else { return true };
+        let Err(refused) = receiver.inbox.push(arrived, &self.shared.wake) else { return true };
         dropped(&self.shared, &receiver.name, &refused.arriving.signal, DropReason::InboxFull);
         if let Some(ticket) = refused.ticket {
             ticket.fail("overloaded", format!("the inbox of `{}` is full", receiver.key));
@@ -62,19 +62,19 @@ impl SignalInlet for AgentInlet {
             }
             return;
         }
+        let Some((last, others)) = self.receivers.split_last() else { return };
         let signal = arriving.signal.clone();
-        let is_call = arriving.call.is_some();
+        let call = arriving.call.clone();
+        let is_call = call.is_some();
+        let mut tickets = call
+            .map(|id| Request::open(id, self.shared.uid.clone(), self.bus.clone(), &self.keys))
+            .into_iter()
+            .flatten();
         let mut entered = false;
-        if let Some(id) = arriving.call.clone() {
-            let tickets = Request::open(id, self.shared.uid.clone(), self.bus.clone(), &self.keys);
-            for (receiver, ticket) in self.receivers.iter().zip(tickets) {
-                entered |= self.put(receiver, Arrived { arriving: arriving.clone(), ticket: Some(ticket) });
-            }
-        } else {
-            for receiver in &self.receivers {
-                entered |= self.put(receiver, Arrived { arriving: arriving.clone(), ticket: None });
-            }
+        for receiver in others {
+            entered |= self.put(receiver, Arrived { arriving: arriving.clone(), ticket: tickets.next() });
         }
+        entered |= self.put(last, Arrived { arriving, ticket: tickets.next() });
         if !entered {
             return;
         }
@@ -84,7 +84,6 @@ impl SignalInlet for AgentInlet {
         } else {
             events.emit(EventKind::SignalReceived, || Event::SignalReceived { agent: agent(), signal });
         }
-        self.shared.wake.notify_one();
     }
 }
 
@@ -118,7 +117,6 @@ impl ConsumerInbox {
 impl DeliveryInlet for ConsumerInbox {
     fn deliver(&self, delivery: Delivered) {
         // It is never full: the broker holds the credit.
-        drop(self.inbox.push(delivery));
-        self.shared.wake.notify_one();
+        drop(self.inbox.push(delivery, &self.shared.wake));
     }
 }

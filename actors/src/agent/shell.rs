@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
 use serde_json::Value;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::Agent;
@@ -15,7 +14,7 @@ use super::check::check;
 use super::inbox::Inbox;
 use super::info::AgentInfo;
 use super::instance::guarded;
-use super::life::{Ask, Life, Stop, live};
+use super::life::{Ask, Life, StopLine, live};
 use super::receive::ReceiverInbox;
 use super::shared::{Routes, Shared};
 use crate::Env;
@@ -61,7 +60,7 @@ pub(crate) struct Setup {
 
 /// The actor. It never runs user code in its own poll: that runs in tasks under `catch_unwind`.
 pub(crate) struct Shell {
-    stops: mpsc::Sender<Stop>,
+    stops: Rc<StopLine>,
     life: Option<LocalFuture<'static, ()>>,
     registry: Addr<Registry>,
     restart: RestartPolicy,
@@ -79,9 +78,9 @@ pub(crate) struct StopAgent {
 impl Shell {
     /// Starts an agent on the current arbiter.
     pub(crate) fn launch<A: Agent>(setup: Setup, factory: Arc<dyn Fn() -> A + Send + Sync>) {
-        let (stops, receiver) = mpsc::channel(16);
+        let stops = Rc::<StopLine>::default();
         let (id, registry, restart) = (setup.id, setup.registry.clone(), setup.restart);
-        let life = prepare::<A>(setup, factory, receiver);
+        let life = prepare::<A>(setup, factory, stops.clone());
         Self { stops, life: Some(life), registry, restart, id }.start();
     }
 }
@@ -90,7 +89,7 @@ impl Shell {
 fn prepare<A: Agent>(
     setup: Setup,
     factory: Arc<dyn Fn() -> A + Send + Sync>,
-    stops: mpsc::Receiver<Stop>,
+    stops: Rc<StopLine>,
 ) -> LocalFuture<'static, ()> {
     let Setup { id, name, env, buses, brokers, settings, flags, registry, started, restart: _ } = setup;
     let type_name = short_name(std::any::type_name::<A>());
@@ -118,8 +117,8 @@ fn prepare<A: Agent>(
     }
     let receivers = plan.receivers.iter().map(|plan| {
         Arc::new(ReceiverInbox {
-            name: plan.name.clone(),
-            key: format!("{}.{}", shared.type_name, plan.name).into(),
+            name: plan.handler.name.clone(),
+            key: format!("{}.{}", shared.type_name, plan.handler.name).into(),
             inbox: Inbox::new(plan.options.inbox, shared.env.gauge.clone()),
         })
     });
@@ -231,8 +230,7 @@ impl Handler<StopAgent> for Shell {
 
     fn handle(&mut self, stop: StopAgent, _: &mut Context<Self>) {
         let StopAgent { deadline, reply } = stop;
-        // Full only when sixteen stops wait already; the reply is dropped, and the asker knows that it is under way.
-        drop(self.stops.try_send(Stop { deadline, reply }));
+        self.stops.ask(deadline, reply);
     }
 }
 

@@ -3,16 +3,15 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::handle::JOBS;
+use super::handle::{JOBS, next_job};
 use super::instance::Instance;
-use super::life::{End, Life, Running, Stop, stop_of, task_ended, tell_crash};
+use super::lanes::{dispatch, rouse};
+use super::life::{End, Life, Running, Stop, StopLine, task_ended, tell_crash};
 use super::receive::dropped;
 use super::tasks::{run_hook, run_job};
-use super::work::dispatch;
 use crate::events::DropReason;
 use crate::registry::Verdict;
 
@@ -34,23 +33,24 @@ pub(crate) enum Ending {
 /// Stops intake, lets running handlers finish, gives back what never started, and runs `pre_stop`.
 pub(crate) async fn drain<A: 'static>(
     life: &mut Life<A>,
-    stops: &mut mpsc::Receiver<Stop>,
+    stops: &StopLine,
     mut running: Running<A>,
     ending: Ending,
 ) -> End {
     let instance = running.instance.clone();
-    let (mut deadline, mut reply, verdict) = match ending {
-        Ending::Stop(stop) => (stop.deadline, Some(stop.reply), Verdict::End),
-        Ending::Finish(verdict) => (crate::clock::after(FINISH_DEADLINE), None, verdict),
+    let (mut deadline, mut replies, verdict) = match ending {
+        Ending::Stop(stop) => (stop.deadline, stop.replies, Verdict::End),
+        Ending::Finish(verdict) => (crate::clock::after(FINISH_DEADLINE), Vec::new(), verdict),
     };
     // Another instance finds its subscriptions as they were, and the signals in its inboxes.
     let mut for_good = verdict == Verdict::End;
     let mut cut_off = drained_by(deadline);
-    instance.finishing.set(!for_good);
+    instance.core.finishing.set(!for_good);
     if for_good {
         stop_intake(life, cut_off).await;
     }
-    running.stopping.send_replace(true);
+    instance.core.cx.stopping_flag().raise();
+    rouse(&instance);
     for slot in life.consumers.iter() {
         slot.collect();
         slot.collect_inbox();
@@ -73,17 +73,17 @@ pub(crate) async fn drain<A: 'static>(
                 break;
             }
             // An instance that ends by itself is stopped: the sooner of both deadlines holds.
-            stop = stop_of(stops), if reply.is_none() => {
+            stop = stops.next(), if replies.is_empty() => {
                 deadline = deadline.min(stop.deadline);
                 cut_off = drained_by(deadline);
-                reply = Some(stop.reply);
+                replies = stop.replies;
                 for_good = true;
-                instance.finishing.set(false);
+                instance.core.finishing.set(false);
                 stop_intake(life, cut_off).await;
             }
-            _ = instance.crash.wait() => break,
+            _ = instance.core.crash.wait() => break,
             // What a server or a handler does at its end may need the agent.
-            Some(job) = running.jobs.recv(), if instance.jobs.get() < JOBS => {
+            Some(job) = next_job(&mut running.jobs), if instance.core.jobs.get() < JOBS => {
                 let instance = running.instance.clone();
                 running.work.spawn_local(async move { run_job(&instance, job).await });
             }
@@ -99,13 +99,13 @@ pub(crate) async fn drain<A: 'static>(
     for slot in life.consumers.iter() {
         slot.give_back();
     }
-    match instance.crash.has_happened() {
-        true => tell_crash(&life.shared, &instance.crash.wait().await),
+    match instance.core.crash.has_happened() {
+        true => tell_crash(&life.shared, &instance.core.crash.wait().await),
         false => pre_stop(life, &instance, deadline).await,
     }
-    match reply {
-        Some(reply) => End::Stopped(reply),
-        None => End::Finished(verdict),
+    match replies.is_empty() {
+        false => End::Stopped(replies),
+        true => End::Finished(verdict),
     }
 }
 
@@ -121,8 +121,8 @@ pub(crate) async fn abort<A: 'static>(life: &Life<A>, mut running: Running<A>) {
     for slot in life.consumers.iter() {
         slot.collect();
     }
-    running.stopping.send_replace(true);
     let instance = running.instance.clone();
+    instance.core.cx.stopping_flag().raise();
     end_all(&instance, &mut running.servers).await;
     end_all(&instance, &mut running.work).await;
     for slot in life.consumers.iter() {
@@ -186,9 +186,8 @@ fn drop_inboxes<A>(life: &Life<A>) {
 async fn pre_stop<A: 'static>(life: &Life<A>, instance: &Instance<A>, deadline: Instant) {
     for hook in &life.plan.pre_stop {
         let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = hook.options.timeout.min(left.max(Duration::from_millis(1)));
-        if let Err(message) = run_hook(instance, hook, timeout).await {
-            tracing::error!(agent = %life.shared.agent, hook = %hook.name, "`pre_stop` failed: {message}");
+        if let Err(message) = run_hook(instance, hook, Some(left.max(Duration::from_millis(1)))).await {
+            tracing::error!(agent = %life.shared.agent, hook = %hook.handler.name, "`pre_stop` failed: {message}");
         }
     }
 }

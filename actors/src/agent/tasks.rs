@@ -1,80 +1,99 @@
-//! Runs of handlers that no message begins: hooks, timers and closures of handles.
+//! Runs of handlers that no message begins: hooks, timers, servers and closures of handles.
 
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::Duration;
 
+use super::access::Access;
+use super::chain::{Around, Chain, Ran};
 use super::context::Cx;
 use super::handle::{Handle, Job};
-use super::instance::{Instance, Ran, Run, guarded, guarded_now};
-use super::invocation::{Invocation, Scope};
-use super::plan::{HookPlan, ServerPlan, Task};
+use super::instance::{Instance, guarded_now};
+use super::invocation::Invocation;
+use super::plan::{HandlerPlan, HookPlan, ServerPlan, Task};
 use super::turns::Turn;
-use crate::events::HandlerKind;
+use crate::layers::Layers;
+
+/// Runs a handler in its turn.
+async fn run_task<A: 'static>(
+    instance: &Instance<A>,
+    plan: &HandlerPlan,
+    layers: &Layers,
+    timeout: Duration,
+    task: &Task<A>,
+) -> Ran {
+    let core = &instance.core;
+    let around = Around { rate: None, layers: Some(layers) };
+    let chain = || Rc::new(Chain::new(plan, &instance.plan.layers, around, core));
+    let chain = plan.chain.get_or_init(chain);
+    let run = Invocation::new(core.cx.clone(), plan);
+    let entered = chain.enter(&run, Some(timeout));
+    let _turn = core.turns.take(plan.turn).await;
+    let handler = async {
+        match plan.turn {
+            Turn::Read => task(Access::Read(&instance.agent.borrow()), &run).await,
+            Turn::Write => task(Access::Write(&mut instance.agent.borrow_mut()), &run).await,
+            Turn::None => task(Access::None, &run).await,
+        }
+    };
+    chain.run(core, entered, &run, &|| {}, handler).await
+}
 
 /// Runs a timer's handler in its turn.
 pub(crate) async fn run_timer<A: 'static>(
     instance: &Instance<A>,
-    kind: HandlerKind,
-    name: &Arc<str>,
-    turn: Turn,
+    plan: &HandlerPlan,
+    layers: &Layers,
     timeout: Duration,
     task: &Task<A>,
 ) {
-    let _in_hand = instance.shared.env.gauge.begin();
-    let _turn = instance.turns.take(turn).await;
-    let run = Run { handler: name.clone(), kind, turn, timeout, sender: None, delivery: None };
-    instance.run(run, task()).await;
+    let _in_hand = instance.core.shared.env.gauge.begin();
+    run_task(instance, plan, layers, timeout, task).await;
 }
 
-/// Runs a hook alone. `Err` is what it said.
+/// Runs a hook alone. `Err` is what it said. The time left for it may be less than its timeout.
 pub(crate) async fn run_hook<A: 'static>(
     instance: &Instance<A>,
     plan: &HookPlan<A>,
-    timeout: Duration,
+    left: Option<Duration>,
 ) -> Result<(), String> {
-    let _turn = instance.turns.take(Turn::Write).await;
-    let run = Run {
-        handler: plan.name.clone(),
-        kind: HandlerKind::Hook,
-        turn: Turn::Write,
-        timeout,
-        sender: None,
-        delivery: None,
-    };
-    match instance.run(run, (plan.task)()).await {
-        Ran::Ok(()) => Ok(()),
+    let timeout = left.map_or(plan.options.timeout, |left| left.min(plan.options.timeout));
+    said(run_task(instance, &plan.handler, &plan.options.layers, timeout, &plan.task).await)
+}
+
+/// Runs a server or a `post_start` hook: without a turn, and a server without a timeout.
+pub(crate) async fn run_server<A: 'static, O>(
+    instance: &Instance<A>,
+    plan: &ServerPlan<A, O>,
+    layers: &Layers,
+    handle: &Handle<A>,
+    cx: Cx,
+    timeout: Option<Duration>,
+) -> Result<(), String> {
+    let core = &instance.core;
+    let around = Around { rate: None, layers: Some(layers) };
+    let chain = || Rc::new(Chain::new(&plan.handler, &instance.plan.layers, around, core));
+    let chain = plan.handler.chain.get_or_init(chain);
+    let run = Invocation::new(cx.clone(), &plan.handler);
+    let entered = chain.enter(&run, timeout);
+    let handler = async { (plan.serve)(handle.with_cx(cx), &run).await };
+    said(chain.run(core, entered, &run, &|| {}, handler).await)
+}
+
+fn said(ran: Ran) -> Result<(), String> {
+    match ran {
+        Ran::Ok => Ok(()),
         Ran::Failed(error) => Err(error.to_string()),
         Ran::Panicked(message) => Err(format!("panic: {message}")),
     }
 }
 
-/// Runs a server or a `post_start` hook: without a turn, and without a timeout of its own.
-pub(crate) async fn run_server<A: 'static>(
-    instance: &Instance<A>,
-    plan: &ServerPlan<A>,
-    handle: Handle<A>,
-    cx: Cx,
-) -> Result<(), String> {
-    let invocation = Invocation {
-        shared: instance.shared.clone(),
-        cx: cx.clone(),
-        scope: Arc::new(Scope { handler: plan.name.clone(), turn: None, deadline: None }),
-        sender: None,
-        delivery: None,
-    };
-    match guarded((plan.serve)(handle.with_cx(cx), invocation)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(message) => Err(format!("panic: {message}")),
-    }
-}
-
 /// Runs a closure of a handle in its turn; a panic in it is a crash.
 pub(crate) async fn run_job<A: 'static>(instance: &Instance<A>, job: Job<A>) {
-    instance.jobs.set(instance.jobs.get() + 1);
-    let _turn = instance.turns.take(job.turn).await;
+    let core = &instance.core;
+    core.jobs.set(core.jobs.get() + 1);
+    let _turn = core.turns.take(job.turn).await;
     if let Err(message) = guarded_now(|| (job.run)(instance)) {
-        instance.crash.tell(&"a closure of a Handle".into(), &message);
+        core.crash.tell(&"a closure of a Handle".into(), &message);
     }
-    instance.jobs.set(instance.jobs.get() - 1);
+    core.jobs.set(core.jobs.get() - 1);
 }

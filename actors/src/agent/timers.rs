@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::access::LocalFuture;
 use super::instance::Instance;
 use super::tasks::run_timer;
-use crate::events::{Event, EventKind, HandlerKind};
+use crate::events::{Event, EventKind};
 use crate::timer::{CronTicks, PeriodicTicks};
 
 /// What happens when a run of a timer is due and the one before it still runs.
@@ -51,18 +51,18 @@ pub(crate) async fn periodic<A: 'static>(instance: Rc<Instance<A>>, at: usize) {
     let plan = &plan.periodic[at];
     let timeout = plan.options.timeout.unwrap_or(plan.period);
     let mut ticks = PeriodicTicks::new(plan.options.start_after, plan.period);
-    let run = || run_timer(&instance, HandlerKind::Periodic, &plan.name, plan.turn, timeout, &plan.task);
-    tick(&instance, &plan.name, plan.options.overlap, async || ticks.next().await, run).await;
+    let run = || run_timer(&instance, &plan.handler, &plan.options.layers, timeout, &plan.task);
+    tick(&instance, &plan.handler.name, plan.options.overlap, async || ticks.next().await, run).await;
 }
 
 /// Runs one cron task until the agent stops; a run that has begun then goes on to its end.
 pub(crate) async fn cron<A: 'static>(instance: Rc<Instance<A>>, at: usize) {
     let plan = instance.plan.clone();
     let plan = &plan.cron[at];
-    let mut ticks = CronTicks::new(plan.cron.clone(), instance.shared.env.clock);
+    let mut ticks = CronTicks::new(plan.cron.clone(), instance.core.shared.env.clock);
     let timeout = plan.options.timeout;
-    let run = || run_timer(&instance, HandlerKind::Cron, &plan.name, plan.turn, timeout, &plan.task);
-    tick(&instance, &plan.name, plan.options.overlap, async || ticks.next().await, run).await;
+    let run = || run_timer(&instance, &plan.handler, &plan.options.layers, timeout, &plan.task);
+    tick(&instance, &plan.handler.name, plan.options.overlap, async || ticks.next().await, run).await;
 }
 
 async fn tick<'a, A: 'static, R: Future<Output = ()> + 'a>(
@@ -72,14 +72,14 @@ async fn tick<'a, A: 'static, R: Future<Output = ()> + 'a>(
     mut next: impl AsyncFnMut(),
     run: impl Fn() -> R,
 ) {
-    let mut stopping = instance.stopping.clone();
+    let core = &instance.core;
     let mut stopped = false;
     let mut due = 0;
     let mut runs: FuturesUnordered<LocalFuture<'a, ()>> = FuturesUnordered::new();
     loop {
         tokio::select! {
             biased;
-            _ = stopping.wait_for(|stopping| *stopping), if !stopped => {
+            () = core.cx.stopping_flag().raised(), if !stopped => {
                 stopped = true;
                 due = 0;
             }
@@ -95,7 +95,7 @@ async fn tick<'a, A: 'static, R: Future<Output = ()> + 'a>(
             else => return,
         }
         let beside = if overlap == Overlap::Allow { MOST_BESIDE } else { 1 };
-        while due > 0 && runs.len() < beside && !instance.crash.has_happened() {
+        while due > 0 && runs.len() < beside && !core.crash.has_happened() {
             due -= 1;
             runs.push(Box::pin(run()));
         }
@@ -106,7 +106,7 @@ async fn tick<'a, A: 'static, R: Future<Output = ()> + 'a>(
 }
 
 fn skipped<A>(instance: &Instance<A>, name: &Arc<str>) {
-    let shared = &instance.shared;
+    let shared = &instance.core.shared;
     let events = &shared.env.events;
     let agent = || shared.agent.clone();
     events.emit(EventKind::TimerSkipped, || Event::TimerSkipped { agent: agent(), handler: name.clone() });

@@ -15,6 +15,8 @@ pub enum Turn {
     Read,
     /// `&mut self`: alone.
     Write,
+    /// Not at all: servers, `post_start` and `blocking` handlers wait for nobody, and nobody for them.
+    None,
 }
 
 /// Who has the turn, and who waits for one.
@@ -36,18 +38,24 @@ pub(crate) struct Guard {
 }
 
 impl Turns {
+    /// A turn, if it need not be waited for.
+    pub(crate) fn try_take(&self, turn: Turn) -> Option<Guard> {
+        let mut state = self.0.borrow_mut();
+        let free = turn == Turn::None || (state.waiting.is_empty() && state.is_free(turn));
+        if !free {
+            return None;
+        }
+        state.grant(turn);
+        Some(self.guard(turn))
+    }
+
     /// Waits for a turn. Dropping the future leaves the line.
     pub(crate) async fn take(&self, turn: Turn) -> Guard {
-        let granted = {
-            let mut state = self.0.borrow_mut();
-            if state.waiting.is_empty() && state.is_free(turn) {
-                state.grant(turn);
-                return self.guard(turn);
-            }
-            let (sender, receiver) = oneshot::channel();
-            state.waiting.push_back((turn, sender));
-            receiver
-        };
+        if let Some(guard) = self.try_take(turn) {
+            return guard;
+        }
+        let (sender, granted) = oneshot::channel();
+        self.0.borrow_mut().waiting.push_back((turn, sender));
         match granted.await {
             Ok(guard) => guard,
             // The line is only dropped together with the instance, and with it this future.
@@ -99,6 +107,7 @@ impl State {
         match turn {
             Turn::Read => self.readers += 1,
             Turn::Write => self.writing = true,
+            Turn::None => {}
         }
     }
 }
@@ -110,6 +119,7 @@ impl Drop for Guard {
             match self.turn {
                 Turn::Read => state.readers -= 1,
                 Turn::Write => state.writing = false,
+                Turn::None => return,
             }
         }
         self.turns.pass_on();

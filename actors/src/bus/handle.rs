@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use super::{BusPort, bad};
 use crate::agent::answer;
 use crate::contract::{
-    Address, Answers, Call, CallMode, CloseBus, ConnectionState, DescribeBus, Description, Publish, Replies, Reply, SignalInlet,
-    Subscribe, SubscriptionId, Unsubscribe,
+    Address, Answers, Call, CallMode, CloseBus, ConnectionState, DescribeBus, Description, Publish, Replies, Reply,
+    SignalInlet, Subscribe, SubscriptionId, Unsubscribe,
 };
 use crate::error::{CallError, Error, SendError};
 use crate::events::{BadInput, Event, EventKind};
@@ -82,8 +82,9 @@ impl Bus {
     /// # Cancel safety
     /// Dropping the future cancels the call; a later answer is counted as late.
     pub async fn call<S: Signal>(&self, sender: &str, ask: &S) -> Result<S::Answer, Error> {
-        let raw = self.prepare::<S>(sender, ask, self.0.env.limits.call_deadline)?;
-        let count = self.begin_call(S::NAME);
+        check_sender(sender)?;
+        let raw = self.prepare::<S>(S::NAME.into(), sender.into(), ask, self.0.env.limits.call_deadline)?;
+        let count = self.begin_call(raw.signal.clone());
         let answer = self.call_first(raw).await.and_then(|answers| answer::first::<S::Answer>(S::NAME, &answers));
         count.end(answer.as_ref().err());
         Ok(answer?)
@@ -209,35 +210,39 @@ impl Bus {
         self.0.port.put(Publish { address, body, deadline, reply, permit: None });
     }
 
-    pub(crate) fn prepare<S: Signal>(&self, sender: &str, ask: &S, within: Duration) -> Result<RawCall, Error> {
+    pub(crate) fn prepare<S: Signal>(
+        &self,
+        signal: Arc<str>,
+        sender: Arc<str>,
+        ask: &S,
+        within: Duration,
+    ) -> Result<RawCall, Error> {
         self.declared(S::NAME)?;
-        check_sender(sender)?;
         let id = self.0.env.ids.id();
-        let (signal, sender) = (S::NAME.into(), sender.into());
         Ok(RawCall { signal, sender, id, body: encode_signal(ask)?, deadline: crate::clock::after(within), within })
     }
 
     pub(crate) async fn call_first(&self, raw: RawCall) -> Result<Answers, CallError> {
         let (reply, pending) = self.0.answered.reply();
-        let (signal, within) = (raw.signal.to_string(), raw.within);
+        let (signal, within) = (raw.signal.clone(), raw.within);
         self.send_call(raw, CallMode::First(reply))?;
         match pending.await {
             // The waiter knows the deadline, and not when the caller began to count.
             Some(Err(CallError::Timeout { signal, .. })) => Err(CallError::Timeout { signal, after: within }),
             Some(answer) => answer,
-            None => Err(CallError::Disconnected { signal, reason: "the bus is closed".to_owned() }),
+            None => Err(CallError::Disconnected { signal: signal.to_string(), reason: "the bus is closed".to_owned() }),
         }
     }
 
     pub(crate) fn call_all<T>(&self, raw: RawCall) -> Result<AnswerStream<T>, CallError> {
         let (sender, answers) = mpsc::channel(self.0.env.limits.answers.get());
-        let count = self.begin_call(&raw.signal);
+        let count = self.begin_call(raw.signal.clone());
         self.send_call(raw, CallMode::All(sender))?;
         Ok(AnswerStream { answers, count, last: None, decoded: std::marker::PhantomData })
     }
 
-    pub(crate) fn begin_call(&self, signal: &str) -> CallCount {
-        CallCount { bus: self.clone(), signal: signal.into(), started: Instant::now(), counted: false }
+    pub(crate) fn begin_call(&self, signal: Arc<str>) -> CallCount {
+        CallCount { bus: self.clone(), signal, started: Instant::now(), counted: false }
     }
 
     fn send_call(&self, raw: RawCall, mode: CallMode) -> Result<(), CallError> {

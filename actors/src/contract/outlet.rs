@@ -147,12 +147,7 @@ where
 {
     type Output = ();
 
-    fn poll(
-        self: Pin<&mut Self>,
-        actor: &mut A,
-        context: &mut actix::Context<A>,
-        task: &mut Context<'_>,
-    ) -> Poll<()> {
+    fn poll(self: Pin<&mut Self>, actor: &mut A, context: &mut actix::Context<A>, task: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         for _ in 0..IN_A_ROW {
             match Pin::new(&mut this.traffic).poll_next(task) {

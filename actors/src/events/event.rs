@@ -22,6 +22,20 @@ pub enum HandlerKind {
     Server,
 }
 
+impl HandlerKind {
+    /// The kind's word in metrics, spans and logs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Receiver => "receiver",
+            Self::Consumer => "consumer",
+            Self::Periodic => "periodic",
+            Self::Cron => "cron",
+            Self::Hook => "hook",
+            Self::Server => "server",
+        }
+    }
+}
+
 /// Why a signal or call was dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -95,6 +109,7 @@ pub enum Event {
     Restarted { agent: Arc<str>, instance: Arc<str>, after: Duration },
     Started { agent: Arc<str>, instance: Arc<str> },
     Stopped { agent: Arc<str>, instance: Arc<str> },
+    Stalled { agent: Arc<str>, handler: Arc<str>, arbiter: Arc<str>, took: Duration },
     Missed { events: u64 },
 }
 
@@ -129,6 +144,7 @@ impl Event {
             Self::Restarted { .. } => EventKind::Restarted,
             Self::Started { .. } => EventKind::Started,
             Self::Stopped { .. } => EventKind::Stopped,
+            Self::Stalled { .. } => EventKind::Stalled,
             Self::Missed { .. } => EventKind::Missed,
         }
     }

@@ -82,6 +82,8 @@ kinds! {
     Started = "started",
     /// An agent has stopped.
     Stopped = "stopped",
+    /// A handler held its arbiter for more than 100 ms.
+    Stalled = "stalls",
     /// A listener of events was too slow and missed some.
     Missed = "events_missed",
 }

@@ -9,22 +9,21 @@ use actix_rt::Arbiter;
 use formicary_protocol::{CheckMode, Declarations, Prefix};
 use tokio::sync::watch;
 
-use super::options::{BrokerKind, BusKind};
+use super::start::{connected, start_broker, start_bus};
 use super::{AgentOptions, BrokerConfig, BusConfig, Group};
 use crate::agent::{Agent, Routes};
-use crate::broker::Broker;
-use crate::bus::Bus;
-use crate::bus::until_up;
+use crate::blocking::Pool;
 use crate::error::Error;
 use crate::events::Events;
+use crate::layers::{Layer, Layers};
 use crate::registry::{GroupState, Registry, RestartPolicy};
 use crate::{Clock, Env, Ids, Limits};
 
 type SpawnLater = Box<dyn for<'a> FnOnce(&'a Group) -> crate::group::builder::Spawned<'a> + Send>;
 type Spawned<'a> = std::pin::Pin<Box<dyn Future<Output = Result<(), Error>> + 'a>>;
 
-/// How long the first connection may take.
-const CONNECT_WITHIN: Duration = Duration::from_secs(6);
+/// How many threads blocking handlers have.
+const BLOCKING_THREADS: NonZeroUsize = NonZeroUsize::new(4).unwrap();
 
 /// Builds a group.
 pub struct GroupBuilder {
@@ -40,6 +39,10 @@ pub struct GroupBuilder {
     arbiters: Option<NonZeroUsize>,
     stop_deadline: Duration,
     restart: RestartPolicy,
+    layers: Layers,
+    traced: bool,
+    metered: bool,
+    blocking_threads: NonZeroUsize,
     agents: Vec<SpawnLater>,
 }
 
@@ -66,6 +69,10 @@ impl GroupBuilder {
             arbiters: None,
             stop_deadline: Duration::from_secs(10),
             restart: RestartPolicy::default(),
+            layers: Layers::default(),
+            traced: true,
+            metered: false,
+            blocking_threads: BLOCKING_THREADS,
             agents: Vec::new(),
         }
     }
@@ -141,6 +148,38 @@ impl GroupBuilder {
         self
     }
 
+    /// Puts a layer around every handler of every agent, inside of those that were added before. The order of all layers
+    /// stands in [`crate::layers`].
+    #[must_use]
+    pub fn layer(mut self, layer: impl Layer) -> Self {
+        self.layers.add(layer);
+        self
+    }
+
+    /// Whether each run of a handler has a span of `tracing`, named `handle`. Default: yes; without a subscriber that wants
+    /// it, it costs nothing.
+    #[must_use]
+    pub fn trace(mut self, trace: bool) -> Self {
+        self.traced = trace;
+        self
+    }
+
+    /// Whether each run of a handler adds to the metrics of the `metrics` facade. Default: no. Install the recorder before
+    /// the group starts: the instruments are asked for once.
+    #[cfg(feature = "metrics")]
+    #[must_use]
+    pub fn metrics(mut self, metrics: bool) -> Self {
+        self.metered = metrics;
+        self
+    }
+
+    /// How many threads the blocking handlers of the group share. They are started when they are needed. Default 4.
+    #[must_use]
+    pub fn blocking_threads(mut self, threads: NonZeroUsize) -> Self {
+        self.blocking_threads = threads;
+        self
+    }
+
     /// How long a stop may take. Default 10 s.
     #[must_use]
     pub fn stop_deadline(mut self, deadline: Duration) -> Self {
@@ -187,6 +226,10 @@ impl GroupBuilder {
         env.ids = self.ids;
         env.limits = self.limits;
         env.events = self.events;
+        env.layers = self.layers;
+        env.traced = self.traced;
+        env.metered = self.metered;
+        env.pool = Pool::new(self.blocking_threads);
         let mut owned = Vec::new();
         let bus = start_bus(&self.bus, env.clone())?;
         let broker = match start_broker(&self.broker, env.clone(), &mut owned).await {
@@ -228,66 +271,6 @@ impl GroupBuilder {
                 group.stop_within(Duration::from_secs(2)).await;
                 Err(error)
             }
-        }
-    }
-}
-
-async fn connected(group: &Group) -> Result<(), Error> {
-    let begun = tokio::time::Instant::now();
-    if let Err(reason) = until_up(&mut group.bus.state(), CONNECT_WITHIN).await {
-        let address = group.bus.describe().await.map(|description| description.address).unwrap_or_default();
-        return Err(Error::Unreachable { what: "bus", address, reason });
-    }
-    // One time for both; a broker that waited beside its bus is up or known to be down by now.
-    let left = CONNECT_WITHIN.saturating_sub(begun.elapsed()).max(Duration::from_millis(500));
-    if let Err(reason) = until_up(&mut group.broker.state(), left).await {
-        let address = group.broker.describe().await.map(|description| description.address).unwrap_or_default();
-        return Err(Error::Unreachable { what: "broker", address, reason });
-    }
-    Ok(())
-}
-
-fn start_bus(config: &BusConfig, env: Env) -> Result<Bus, Error> {
-    match &config.0 {
-        BusKind::Memory(bus) => Ok(bus.start(env)),
-        #[cfg(feature = "redis")]
-        BusKind::Redis(config) => crate::bus::redis::start(config, env),
-        BusKind::Custom(start) => Ok(start(env)),
-    }
-}
-
-async fn start_broker(config: &BrokerConfig, env: Env, owned: &mut Vec<Arbiter>) -> Result<Broker, Error> {
-    match &config.0 {
-        BrokerKind::Memory(broker) => Ok(broker.start(env)),
-        #[cfg(feature = "redis")]
-        BrokerKind::Redis(config) => {
-            let config = config.clone();
-            on_its_own_thread(move || crate::broker::redis::start(&config, env), owned).await
-        }
-        BrokerKind::Custom(start) => {
-            let start = start.clone();
-            on_its_own_thread(move || Ok(start(env)), owned).await
-        }
-    }
-}
-
-/// A broker with connections gets a thread of its own, so that a handler that holds an arbiter cannot stop its heartbeat.
-async fn on_its_own_thread(
-    start: impl FnOnce() -> Result<Broker, Error> + Send + 'static,
-    owned: &mut Vec<Arbiter>,
-) -> Result<Broker, Error> {
-    let arbiter = Arbiter::new();
-    let (sender, started) = tokio::sync::oneshot::channel();
-    arbiter.spawn_fn(move || drop(sender.send(start())));
-    let broker = started.await.unwrap_or(Err(Error::Closed("the broker's thread")));
-    match broker {
-        Ok(broker) => {
-            owned.push(arbiter);
-            Ok(broker)
-        }
-        Err(error) => {
-            super::end_arbiters(vec![arbiter]).await;
-            Err(error)
         }
     }
 }

@@ -1,9 +1,50 @@
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use crate::agent::timers::Overlap;
+use crate::layers::{Layer, Layers};
 
 const SIXTY: Duration = Duration::from_secs(60);
+
+/// Writes the setters that the options of several kinds of handler share.
+macro_rules! setters {
+    (timeout) => {
+        /// Sets how long one run may take.
+        pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
+            self.timeout = timeout.into();
+            self
+        }
+    };
+    (concurrency) => {
+        /// Sets how many run at once.
+        pub fn concurrency(&mut self, concurrency: NonZeroUsize) -> &mut Self {
+            self.concurrency = concurrency;
+            self
+        }
+    };
+    (rate) => {
+        /// Sets how many runs may begin in a second, evenly spaced; what comes faster waits.
+        pub fn rate(&mut self, per_second: NonZeroU32) -> &mut Self {
+            self.rate = Some(per_second);
+            self
+        }
+    };
+    (overlap) => {
+        /// Sets what happens when a run is due and the one before it still runs.
+        pub fn overlap(&mut self, overlap: Overlap) -> &mut Self {
+            self.overlap = overlap;
+            self
+        }
+    };
+    (layer) => {
+        /// Puts a layer around the handler, inside of those that were added before.
+        pub fn layer(&mut self, layer: impl Layer) -> &mut Self {
+            self.layers.add(layer);
+            self
+        }
+    };
+    ($($name:ident),+) => { $(setters!($name);)+ };
+}
 
 /// Options of a receiver.
 #[derive(Debug, Clone)]
@@ -15,28 +56,21 @@ pub struct ReceiverOptions {
     pub concurrency: NonZeroUsize,
     /// How many signals and calls wait; then the newest is refused. Default 1,024.
     pub inbox: NonZeroUsize,
+    /// How many handlings may begin in a second; what comes faster waits in the inbox. Default: no such bound.
+    pub rate: Option<NonZeroU32>,
+    pub(crate) layers: Layers,
 }
 
 impl Default for ReceiverOptions {
     fn default() -> Self {
         const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(64).unwrap();
         const INBOX: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
-        Self { timeout: SIXTY, concurrency: CONCURRENCY, inbox: INBOX }
+        Self { timeout: SIXTY, concurrency: CONCURRENCY, inbox: INBOX, rate: None, layers: Layers::default() }
     }
 }
 
 impl ReceiverOptions {
-    /// Sets how long one handling may take.
-    pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// Sets how many handlings run at once.
-    pub fn concurrency(&mut self, concurrency: NonZeroUsize) -> &mut Self {
-        self.concurrency = concurrency;
-        self
-    }
+    setters!(timeout, concurrency, rate, layer);
 
     /// Sets how many signals and calls wait.
     pub fn inbox(&mut self, inbox: NonZeroUsize) -> &mut Self {
@@ -53,27 +87,21 @@ pub struct ConsumerOptions {
     pub timeout: Duration,
     /// How many messages are in hand at once; the broker gives no more. Default 16.
     pub concurrency: NonZeroUsize,
+    /// How many handlings may begin in a second, for one instance of the agent; what comes faster waits at the broker.
+    /// Default: no such bound.
+    pub rate: Option<NonZeroU32>,
+    pub(crate) layers: Layers,
 }
 
 impl Default for ConsumerOptions {
     fn default() -> Self {
         const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).unwrap();
-        Self { timeout: SIXTY, concurrency: CONCURRENCY }
+        Self { timeout: SIXTY, concurrency: CONCURRENCY, rate: None, layers: Layers::default() }
     }
 }
 
 impl ConsumerOptions {
-    /// Sets how long one handling may take.
-    pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// Sets how many messages are in hand at once.
-    pub fn concurrency(&mut self, concurrency: NonZeroUsize) -> &mut Self {
-        self.concurrency = concurrency;
-        self
-    }
+    setters!(timeout, concurrency, rate, layer);
 }
 
 /// Options of a periodic task.
@@ -86,24 +114,15 @@ pub struct PeriodicOptions {
     pub start_after: Duration,
     /// What happens when a run is due and the one before it still runs. Default [`Overlap::Skip`].
     pub overlap: Overlap,
+    pub(crate) layers: Layers,
 }
 
 impl PeriodicOptions {
-    /// Sets how long one run may take.
-    pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
-        self.timeout = Some(timeout);
-        self
-    }
+    setters!(timeout, overlap, layer);
 
     /// Sets how long to wait before the first run.
     pub fn start_after(&mut self, start_after: Duration) -> &mut Self {
         self.start_after = start_after;
-        self
-    }
-
-    /// Sets what happens when a run is due and the one before it still runs.
-    pub fn overlap(&mut self, overlap: Overlap) -> &mut Self {
-        self.overlap = overlap;
         self
     }
 }
@@ -116,26 +135,17 @@ pub struct CronOptions {
     pub timeout: Duration,
     /// What happens when a run is due and the one before it still runs. Default [`Overlap::Skip`].
     pub overlap: Overlap,
+    pub(crate) layers: Layers,
 }
 
 impl Default for CronOptions {
     fn default() -> Self {
-        Self { timeout: SIXTY, overlap: Overlap::default() }
+        Self { timeout: SIXTY, overlap: Overlap::default(), layers: Layers::default() }
     }
 }
 
 impl CronOptions {
-    /// Sets how long one run may take.
-    pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// Sets what happens when a run is due and the one before it still runs.
-    pub fn overlap(&mut self, overlap: Overlap) -> &mut Self {
-        self.overlap = overlap;
-        self
-    }
+    setters!(timeout, overlap, layer);
 }
 
 /// Options of a hook.
@@ -144,18 +154,26 @@ impl CronOptions {
 pub struct HookOptions {
     /// How long the hook may take. Default 60 s.
     pub timeout: Duration,
+    pub(crate) layers: Layers,
 }
 
 impl Default for HookOptions {
     fn default() -> Self {
-        Self { timeout: SIXTY }
+        Self { timeout: SIXTY, layers: Layers::default() }
     }
 }
 
 impl HookOptions {
-    /// Sets how long the hook may take.
-    pub fn timeout(&mut self, timeout: Duration) -> &mut Self {
-        self.timeout = timeout;
-        self
-    }
+    setters!(timeout, layer);
+}
+
+/// Options of a server.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ServerOptions {
+    pub(crate) layers: Layers,
+}
+
+impl ServerOptions {
+    setters!(layer);
 }

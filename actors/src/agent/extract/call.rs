@@ -1,6 +1,6 @@
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::recording::Book;
 use super::{Extract, Needs, Recorder};
-use crate::agent::invocation::Scope;
+use crate::agent::invocation::Held;
 use crate::agent::own_calls::{Origin, OwnCalls, Registered};
 use crate::agent::{Invocation, answer};
 use crate::bus::{AnswerStream, Bus, RawCall};
@@ -36,7 +36,8 @@ enum Way {
 struct Caller {
     bus: Bus,
     sender: Arc<str>,
-    scope: Weak<Scope>,
+    signal: Arc<str>,
+    scope: Held,
     own_calls: Arc<OwnCalls>,
 }
 
@@ -57,7 +58,7 @@ impl<S: Signal> Call<S> {
     pub async fn first(&self, ask: &S) -> Result<S::Answer, CallError> {
         match &self.way {
             Way::Bus(caller) => {
-                let count = caller.bus.begin_call(S::NAME);
+                let count = caller.bus.begin_call(caller.signal.clone());
                 let answer = async {
                     let raw = caller.prepare(ask, self.within)?;
                     let _registered = caller.register(&raw);
@@ -107,15 +108,16 @@ fn invalid(signal: &str, reason: &dyn std::fmt::Display) -> CallError {
 impl Caller {
     fn prepare<S: Signal>(&self, ask: &S, within: Option<Duration>) -> Result<RawCall, CallError> {
         let within = within.unwrap_or(self.bus.env().limits.call_deadline);
-        let deadline = self.scope.upgrade().and_then(|scope| scope.deadline);
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let left = self.scope.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let within = left.map_or(within, |left| left.min(within));
-        self.bus.prepare(&self.sender, ask, within).map_err(|error| invalid(S::NAME, &error))
+        self.bus
+            .prepare(self.signal.clone(), self.sender.clone(), ask, within)
+            .map_err(|error| invalid(S::NAME, &error))
     }
 
     /// A handle that has outlived its handler holds no turn.
     fn register(&self, raw: &RawCall) -> Registered {
-        let origin = self.scope.upgrade().map(|scope| Origin { handler: scope.handler.clone(), turn: scope.turn });
+        let origin = Origin { handler: self.scope.handler().clone(), turn: self.scope.turn() };
         self.own_calls.register(raw.id.clone(), origin)
     }
 }
@@ -163,11 +165,12 @@ impl<S: Signal> Extract for Call<S> {
     }
 
     fn extract(invocation: &Invocation) -> Result<Self, Error> {
-        let shared = &invocation.shared;
+        let shared = invocation.shared();
         let caller = Caller {
             bus: shared.buses.of(S::NAME).ok_or(Error::Closed("the bus"))?.clone(),
             sender: shared.agent.clone(),
-            scope: Arc::downgrade(&invocation.scope),
+            signal: S::NAME.into(),
+            scope: invocation.scope.clone(),
             own_calls: shared.own_calls.clone(),
         };
         Ok(Self { way: Way::Bus(caller), within: None, of: PhantomData })

@@ -1,12 +1,12 @@
 use std::marker::PhantomData;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use formicary_protocol::{Signal, encode_signal};
 
 use super::recording::Book;
 use super::{Extract, Needs, Recorder};
 use crate::agent::Invocation;
-use crate::agent::invocation::Scope;
+use crate::agent::invocation::Held;
 use crate::bus::Bus;
 use crate::error::Error;
 
@@ -20,7 +20,7 @@ pub struct Publish<S> {
 
 #[derive(Clone)]
 enum Way {
-    Bus { bus: Bus, signal: Arc<str>, sender: Arc<str>, scope: Weak<Scope> },
+    Bus { bus: Bus, signal: Arc<str>, sender: Arc<str>, scope: Held },
     Book(Arc<Book>),
 }
 
@@ -36,8 +36,7 @@ impl<S: Signal> Publish<S> {
         match &self.way {
             Way::Bus { bus, signal: name, sender, scope } => {
                 let latest = bus.send_deadline();
-                let deadline = scope.upgrade().and_then(|scope| scope.deadline);
-                let deadline = deadline.map_or(latest, |deadline| deadline.min(latest));
+                let deadline = scope.deadline().map_or(latest, |deadline| deadline.min(latest));
                 Ok(bus.publish_body(name.clone(), sender.clone(), encode_signal(signal)?, deadline).await?)
             }
             Way::Book(book) => {
@@ -72,9 +71,10 @@ impl<S: Signal> Extract for Publish<S> {
     }
 
     fn extract(invocation: &Invocation) -> Result<Self, Error> {
-        let bus = invocation.shared.buses.of(S::NAME).ok_or(Error::Closed("the bus"))?.clone();
-        let sender = invocation.shared.agent.clone();
-        let way = Way::Bus { bus, signal: S::NAME.into(), sender, scope: Arc::downgrade(&invocation.scope) };
+        let shared = invocation.shared();
+        let bus = shared.buses.of(S::NAME).ok_or(Error::Closed("the bus"))?.clone();
+        let sender = shared.agent.clone();
+        let way = Way::Bus { bus, signal: S::NAME.into(), sender, scope: invocation.scope.clone() };
         Ok(Self { way, of: PhantomData })
     }
 }

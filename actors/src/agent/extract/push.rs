@@ -75,7 +75,7 @@ impl<Q: Queue> Extract for Push<Q> {
     }
 
     fn extract(invocation: &Invocation) -> Result<Self, Error> {
-        let broker = invocation.shared.brokers.of(Q::NAME).ok_or(Error::Closed("the broker"))?.clone();
+        let broker = invocation.shared().brokers.of(Q::NAME).ok_or(Error::Closed("the broker"))?.clone();
         Ok(Self { way: Way::Broker { broker, queue: Q::NAME.into() }, of: PhantomData })
     }
 }

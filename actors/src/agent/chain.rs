@@ -1,0 +1,230 @@
+//! The running of a handler, with everything that stands around it.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::Span;
+
+use super::instance::{Core, guarded_now, panic_message};
+use super::invocation::Invocation;
+use super::plan::HandlerPlan;
+use super::shared::Shared;
+use crate::error::HandlerError;
+use crate::events::{Event, EventKind, HandlerKind};
+use crate::layers::{Ending, Layer, LayerResult, Layers, Meter, Next, Pace, Rest, Running, span};
+use crate::stall::Watched;
+
+/// What stands around every run of one handler.
+pub(crate) struct Chain {
+    handler: Arc<str>,
+    kind: HandlerKind,
+    pace: Option<Pace>,
+    layers: Box<[Arc<dyn Layer>]>,
+    meter: Meter,
+    watched: Watched,
+    traced: bool,
+}
+
+/// How a run ended.
+pub(crate) enum Ran {
+    Ok,
+    Failed(HandlerError),
+    Panicked(String),
+}
+
+/// A run within the outermost layers, trace and metrics: it may still wait for its rate and its turn.
+pub(crate) struct Entered<'a> {
+    span: Span,
+    _running: Running<'a>,
+    since: Option<Instant>,
+    timeout: Option<Duration>,
+}
+
+/// What a kind of handler sets for itself.
+#[derive(Default)]
+pub(crate) struct Around<'a> {
+    pub(crate) rate: Option<std::num::NonZeroU32>,
+    pub(crate) layers: Option<&'a Layers>,
+}
+
+impl Chain {
+    pub(crate) fn new(plan: &HandlerPlan, agents: &Layers, around: Around<'_>, core: &Core) -> Self {
+        let shared = &core.shared;
+        let layers = shared.env.layers.0.iter().chain(&agents.0).chain(around.layers.iter().flat_map(|own| &own.0));
+        Self {
+            handler: plan.name.clone(),
+            kind: plan.kind,
+            pace: around.rate.map(Pace::new),
+            layers: layers.cloned().collect(),
+            meter: Meter::new(shared.env.metered, &shared.agent, &plan.name, plan.kind),
+            watched: core.beat.watched(&shared.agent, &plan.name),
+            traced: shared.env.traced,
+        }
+    }
+
+    /// Begins a run; the timeout counts from when it has its turn.
+    pub(crate) fn enter(&self, run: &Invocation, timeout: Option<Duration>) -> Entered<'_> {
+        let span = if self.traced { span(run) } else { Span::none() };
+        Entered { span, _running: self.meter.begin(), since: self.meter.is_on().then(Instant::now), timeout }
+    }
+
+    /// Waits until the rate of the handler lets another run begin.
+    pub(crate) async fn wait_for_rate(&self) {
+        if let Some(at) = self.pace.as_ref().and_then(Pace::begin) {
+            tokio::time::sleep_until(at).await;
+        }
+    }
+
+    /// Runs a handler that has its turn. Its timeout begins now; `waits` is called when it waits for something the first
+    /// time.
+    pub(crate) async fn run<F>(
+        &self,
+        core: &Core,
+        entered: Entered<'_>,
+        run: &Invocation,
+        waits: &dyn Fn(),
+        handler: F,
+    ) -> Ran
+    where
+        F: Future<Output = LayerResult>,
+    {
+        let mut handler = pin!(Some(handler));
+        let Some(pinned) = handler.as_mut().as_pin_mut() else { return Ran::Ok };
+        let ran = self.run_pinned(core, entered, run, waits, pinned).await;
+        // A future of the user's may panic when it is dropped, too.
+        self.after(core, guarded_now(|| handler.set(None)), ran)
+    }
+
+    async fn run_pinned(
+        &self,
+        core: &Core,
+        entered: Entered<'_>,
+        run: &Invocation,
+        waits: &dyn Fn(),
+        handler: Pin<&mut (dyn Future<Output = LayerResult> + '_)>,
+    ) -> Ran {
+        let started = Instant::now();
+        let timeout = entered.timeout;
+        let _in_scope = run.scope.begin(timeout.and_then(|timeout| started.checked_add(timeout)));
+        if let Some(since) = entered.since {
+            self.meter.waited(started.duration_since(since));
+        }
+        let span = &entered.span;
+        let mut rest = pin!(Some(Next::new(&self.layers, run, handler).rest()));
+        let mut timed_out = false;
+        let ran = {
+            let Some(rest) = rest.as_mut().as_pin_mut() else { return Ran::Ok };
+            let guarded = Guarded { rest, span, watched: &self.watched, waits: Some(waits) };
+            let ended = match timeout {
+                Some(timeout) => tokio::time::timeout(timeout, guarded).await,
+                None => Ok(guarded.await),
+            };
+            match ended {
+                Ok(Ok(Ok(()))) => Ran::Ok,
+                Ok(Ok(Err(error))) => Ran::Failed(error),
+                Ok(Err(message)) => Ran::Panicked(message),
+                Err(_) => {
+                    timed_out = true;
+                    let timeout = timeout.unwrap_or_default();
+                    Ran::Failed(HandlerError::of_kind("timeout", format!("no end within {timeout:?}")))
+                }
+            }
+        };
+        let ran = self.after(core, guarded_now(|| rest.set(None)), ran);
+        let took = started.elapsed();
+        self.meter.end(
+            match &ran {
+                Ran::Ok => Ending::Ok,
+                Ran::Failed(_) if timed_out => Ending::TimedOut,
+                Ran::Failed(_) => Ending::Failed,
+                Ran::Panicked(_) => Ending::Panicked,
+            },
+            took,
+        );
+        self.tell(&core.shared, span, took, &ran);
+        if let Ran::Panicked(message) = &ran {
+            core.crash.tell(&self.handler, message);
+        }
+        ran
+    }
+
+    fn after(&self, core: &Core, dropped: Result<(), String>, ran: Ran) -> Ran {
+        match dropped {
+            Ok(()) => ran,
+            Err(message) => {
+                core.crash.tell(&self.handler, &message);
+                Ran::Panicked(message)
+            }
+        }
+    }
+
+    fn tell(&self, shared: &Shared, span: &Span, took: Duration, ran: &Ran) {
+        // A server's end is its own matter: nobody waits for one.
+        if self.kind == HandlerKind::Server {
+            return;
+        }
+        let events = &shared.env.events;
+        let kind = self.kind;
+        let (agent, handler) = (|| shared.agent.clone(), || self.handler.clone());
+        match ran {
+            Ran::Ok => {
+                events.emit(EventKind::Handled, || Event::Handled { agent: agent(), handler: handler(), kind, took });
+            }
+            Ran::Failed(error) => {
+                span.record("error", tracing::field::display(error));
+                let name = &self.handler;
+                if let Some(times) = events.line_due("handler failed", &format!("{}.{name}", shared.agent)) {
+                    let agent = &shared.agent;
+                    tracing::warn!(%agent, handler = %name, times, kind = error.kind(), "a handler failed: {error}");
+                }
+                let error = error.to_string().into();
+                events.emit(EventKind::Failed, || Event::Failed {
+                    agent: agent(),
+                    handler: handler(),
+                    kind,
+                    took,
+                    error,
+                });
+            }
+            Ran::Panicked(message) => {
+                span.record("error", tracing::field::display(message));
+            }
+        }
+    }
+}
+
+/// Polls what is the user's: in its span, seen by the stall watch, and with a panic turned into its message.
+struct Guarded<'a, 'b> {
+    rest: Pin<&'a mut Rest<'b>>,
+    span: &'a Span,
+    watched: &'a Watched,
+    waits: Option<&'a dyn Fn()>,
+}
+
+impl Future for Guarded<'_, '_> {
+    type Output = Result<LayerResult, String>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let polled = {
+            let _in_span = this.span.enter();
+            let _poll = this.watched.enter();
+            catch_unwind(AssertUnwindSafe(|| this.rest.as_mut().poll(context)))
+        };
+        match polled {
+            Ok(Poll::Ready(ended)) => Poll::Ready(Ok(ended)),
+            Err(panic) => Poll::Ready(Err(panic_message(&*panic))),
+            Ok(Poll::Pending) => {
+                if let Some(waits) = this.waits.take() {
+                    waits();
+                }
+                Poll::Pending
+            }
+        }
+    }
+}

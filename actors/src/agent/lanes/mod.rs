@@ -1,0 +1,65 @@
+//! Lanes: the tasks that take from the inboxes and run handlers, at most as many beside each other as a handler allows.
+//!
+//! The first lane of a handler is opened by its first message. A lane that has to wait lets another one take what comes
+//! next, so there are about as many lanes as handlings that wait at once; one stays, idle, when all is done.
+
+mod consume;
+mod receive;
+
+use std::rc::Rc;
+
+use super::instance::Instance;
+use super::life::Running;
+
+pub(crate) use consume::{ConsumeLane, ConsumerSlot};
+pub(crate) use receive::ReceiveLane;
+
+/// After so many handlings in a row a lane lets others have the arbiter.
+const IN_A_ROW: usize = 64;
+
+/// Counts handlings in a row.
+#[derive(Default)]
+struct Row(usize);
+
+impl Row {
+    async fn one_more(&mut self) {
+        self.0 += 1;
+        if self.0 >= IN_A_ROW {
+            self.0 = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Opens the lanes that are wanted.
+pub(crate) fn dispatch<A: 'static>(running: &mut Running<A>) {
+    let instance: &Rc<Instance<A>> = &running.instance;
+    let core = &instance.core;
+    for (at, plan) in instance.plan.receivers.iter().enumerate() {
+        let lanes = &core.lanes.receivers[at];
+        let most = plan.options.concurrency.get();
+        for _ in 0..core.receivers[at].inbox.lanes_wanted(lanes.get(), most) {
+            lanes.set(lanes.get() + 1);
+            running.work.spawn_local((plan.open)(instance.clone(), at));
+        }
+    }
+    if core.cx.is_stopping() {
+        return;
+    }
+    let slots = core.consumers.borrow().clone();
+    for (at, slot) in slots.iter().enumerate() {
+        let plan = &instance.plan.consumers[at];
+        let lanes = &core.lanes.consumers[at];
+        let most = plan.options.concurrency.get();
+        for _ in 0..slot.inbox.inbox.lanes_wanted(lanes.get(), most) {
+            lanes.set(lanes.get() + 1);
+            running.work.spawn_local((plan.open)(instance.clone(), at));
+        }
+    }
+}
+
+/// Lets idle lanes see that the instance ends.
+pub(crate) fn rouse<A>(instance: &Instance<A>) {
+    instance.core.receivers.iter().for_each(|receiver| receiver.inbox.rouse());
+    instance.core.consumers.borrow().iter().for_each(|slot| slot.inbox.inbox.rouse());
+}

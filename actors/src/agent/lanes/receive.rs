@@ -1,0 +1,186 @@
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use formicary_protocol::Value;
+
+use super::Row;
+use crate::agent::chain::{Around, Chain, Entered, Ran};
+use crate::agent::decode::DecodeFailure;
+use crate::agent::instance::{Core, Instance, guarded_now};
+use crate::agent::invocation::Invocation;
+use crate::agent::receive::{Arrived, ReceiverInbox};
+use crate::agent::request::Ticket;
+use crate::agent::shared::Shared;
+use crate::agent::turns::{Guard, Turn};
+use crate::contract::Arriving;
+use crate::error::HandlerError;
+use crate::layers::LayerResult;
+use crate::load::InHand;
+
+/// Takes signals and calls from the inbox of one receiver.
+pub(crate) struct ReceiveLane {
+    core: Rc<Core>,
+    inbox: Arc<ReceiverInbox>,
+    at: usize,
+    turn: Turn,
+    timeout: Duration,
+    chain: Rc<Chain>,
+    run: Invocation,
+    /// While it looks or handles, the group has something in hand.
+    in_hand: Option<InHand>,
+    row: Row,
+}
+
+/// A handling that has its turn.
+pub(crate) struct Begun<'a> {
+    entered: Entered<'a>,
+    ticket: Option<Ticket>,
+    _turn: Guard,
+}
+
+impl ReceiveLane {
+    pub(crate) fn open<A>(instance: &Instance<A>, at: usize) -> Self {
+        let (core, plan) = (&instance.core, &instance.plan.receivers[at]);
+        let options = &plan.options;
+        let around = Around { rate: options.rate, layers: Some(&options.layers) };
+        let chain = || Rc::new(Chain::new(&plan.handler, &instance.plan.layers, around, core));
+        Self {
+            core: core.clone(),
+            inbox: core.receivers[at].clone(),
+            at,
+            turn: plan.handler.turn,
+            timeout: options.timeout,
+            chain: plan.handler.chain.get_or_init(chain).clone(),
+            run: Invocation::new(core.cx.clone(), &plan.handler),
+            in_hand: None,
+            row: Row::default(),
+        }
+    }
+
+    /// What extractors see of the handling.
+    pub(crate) fn run(&self) -> &Invocation {
+        &self.run
+    }
+
+    /// The next signal or call; `None` when the lane ends.
+    pub(crate) async fn next(&mut self) -> Option<Arrived> {
+        loop {
+            self.row.one_more().await;
+            // Before the inbox is looked at, so that nothing is ever in neither count.
+            self.in_hand.get_or_insert_with(|| self.core.shared.env.gauge.begin());
+            if self.core.crash.has_happened() || self.core.finishing.get() {
+                return None;
+            }
+            if let Some(arrived) = self.inbox.inbox.pop() {
+                return Some(arrived);
+            }
+            if self.core.cx.is_stopping() {
+                return None;
+            }
+            self.in_hand = None;
+            if !self.inbox.inbox.wait().await {
+                return None;
+            }
+        }
+    }
+
+    /// Decodes the payload. What cannot be decoded is counted and, if it is a call, answered with an error.
+    pub(crate) fn read<S>(
+        &mut self,
+        arrived: Arrived,
+        read: impl FnOnce(&Shared, &Arriving) -> Result<S, DecodeFailure>,
+    ) -> Option<(S, Option<Ticket>)> {
+        let Arrived { arriving, ticket } = arrived;
+        let shared = &self.core.shared;
+        match guarded_now(|| read(shared, &arriving)) {
+            Ok(Ok(payload)) => {
+                let Arriving { signal, sender, call, body: _ } = arriving;
+                (self.run.place, self.run.sender, self.run.call) = (Some(signal), Some(sender), call);
+                Some((payload, ticket))
+            }
+            Ok(Err(DecodeFailure { what, reason })) => {
+                let (env, signal, sender) = (&shared.env, &arriving.signal, &arriving.sender);
+                crate::bus::bad(env, signal, sender, what, &reason, &arriving.body);
+                ticket.into_iter().for_each(|ticket| ticket.fail("decode", &*reason));
+                None
+            }
+            Err(message) => {
+                self.core.crash.tell(self.run.scope.handler(), &message);
+                ticket.into_iter().for_each(|ticket| ticket.fail("panic", &*message));
+                None
+            }
+        }
+    }
+
+    /// Waits for the rate and for the turn. A request that would wait for its own caller is answered with an error.
+    pub(crate) async fn begin(&self, ticket: Option<Ticket>) -> Option<Begun<'_>> {
+        let entered = self.chain.enter(&self.run, Some(self.timeout));
+        self.chain.wait_for_rate().await;
+        let own = ticket.as_ref().and_then(Ticket::id).and_then(|id| self.core.shared.own_calls.origin(id));
+        let turns = &self.core.turns;
+        let turn = match own.map(|origin| (origin.handler, origin.turn)) {
+            Some((_, Turn::Read)) if self.turn == Turn::Read => turns.overtake(),
+            Some((caller, held)) if held != Turn::None && self.turn != Turn::None => {
+                self.refuse(ticket, &caller, held);
+                return None;
+            }
+            _ => None,
+        };
+        let turn = match turn.or_else(|| turns.try_take(self.turn)) {
+            Some(turn) => turn,
+            None => {
+                self.waits();
+                turns.take(self.turn).await
+            }
+        };
+        Some(Begun { entered, ticket, _turn: turn })
+    }
+
+    fn refuse(&self, ticket: Option<Ticket>, caller: &str, turn: Turn) {
+        let held = if turn == Turn::Write { "write (`&mut self`)" } else { "read (`&self`)" };
+        let message = format!(
+            "`{}` is asked by `{caller}` of the same agent, which holds the {held} turn that it would wait for: call \
+             from a `&self` handler into a `&self` handler, or call the method directly",
+            self.run.handler()
+        );
+        ticket.into_iter().for_each(|ticket| ticket.fail("deadlock", &*message));
+    }
+
+    /// Runs the handler, answers with what `answer` makes of its result, and passes the turn on.
+    pub(crate) async fn handle(
+        &self,
+        begun: Begun<'_>,
+        handler: impl Future<Output = LayerResult>,
+        answer: impl FnOnce() -> Result<Value, HandlerError>,
+    ) {
+        let Begun { entered, ticket, _turn } = begun;
+        let ran = self.chain.run(&self.core, entered, &self.run, &|| self.waits(), handler).await;
+        let Some(ticket) = ticket else { return };
+        match ran {
+            Ran::Ok => match answer() {
+                Ok(value) => ticket.answer(value),
+                Err(error) => ticket.fail(error.kind(), error.to_string()),
+            },
+            Ran::Failed(error) => ticket.fail(error.kind(), error.to_string()),
+            Ran::Panicked(message) => ticket.fail("panic", message),
+        }
+    }
+
+    /// The handling is over: its handles have outlived it.
+    pub(crate) fn end(&mut self) {
+        self.run.end();
+    }
+
+    fn waits(&self) {
+        self.inbox.inbox.pass_on(&self.core.shared.wake);
+    }
+}
+
+impl Drop for ReceiveLane {
+    fn drop(&mut self) {
+        let lanes = &self.core.lanes.receivers[self.at];
+        lanes.set(lanes.get() - 1);
+    }
+}
