@@ -4,8 +4,8 @@ use formicary_protocol::Declarations;
 
 use crate::Error;
 
-/// Loads declarations from a path, a `file://` URL or, with the cargo feature `remote-declarations`, a URL with `http://` or
-/// `https://`.
+/// Loads declarations from a path, a `file://` URL or, with the cargo feature `remote-declarations`, a URL with
+/// `http://` or `https://`.
 ///
 /// ```
 /// let declarations = formicary::load("signals.json")?;
@@ -13,8 +13,8 @@ use crate::Error;
 /// # Ok::<(), formicary::Error>(())
 /// ```
 ///
-/// A URL is loaded with the defaults of `Remote`, which has settings, a cached copy and an async form; it blocks the calling
-/// thread, for 5 s at most.
+/// A URL is loaded with the defaults of `Remote`, which has settings, a cached copy and an async form; it blocks the
+/// calling thread, for 5 s at most.
 ///
 /// # Errors
 /// When the file cannot be read, or its text has mistakes: all of them are listed, each with its place. For a URL, as

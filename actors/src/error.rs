@@ -46,7 +46,7 @@ pub enum Error {
         /// What happened and what to do.
         reason: String,
     },
-    /// What a server sent as declarations cannot be taken: it is too large, it leads elsewhere too often, it is no text.
+    /// What a server sent as declarations cannot be taken: it is too large, redirects too often, or is no text.
     #[error("declarations at {url}: {reason}")]
     Remote {
         /// The URL, without secrets.

@@ -10,7 +10,8 @@ use formicary_protocol::Declarations;
 use super::address::Address;
 use crate::Error;
 
-/// Whether a copy may stand in after this error. What a server says of the URL, and what is wrong on our side, is not hidden.
+/// Whether a copy may stand in after this error. What a server says of the URL, and what is wrong on our side, is not
+/// hidden.
 pub(super) fn may_stand_in(error: &Error) -> bool {
     matches!(error, Error::Unreachable { .. } | Error::Timeout { .. } | Error::Remote { .. } | Error::Protocol(_))
 }

@@ -34,8 +34,8 @@ use address::Address;
 ///
 /// - The document is what the server answers with status 200, in UTF-8, without a content encoding.
 /// - A user and a password in the URL (`https://user:password@host/…`, percent-encoded where needed) go out as basic
-///   authentication, to the origin of the URL and to no other. They and the query (`?token=…`) are shown in no error, no log
-///   and no `Debug`. A path is shown: put no secret there.
+///   authentication, to the origin of the URL and to no other. They and the query (`?token=…`) are shown in no error,
+///   no log and no `Debug`. A path is shown: put no secret there.
 /// - A redirect from https to http is refused.
 /// - The certificates that https trusts are the machine's (`SSL_CERT_FILE` and `SSL_CERT_DIR` are heeded) and those of
 ///   [`ca_file`](Self::ca_file).
@@ -90,24 +90,25 @@ impl Remote {
 
     /// Keeps a copy of the document in this file, and uses it when the server fails. No copy is kept unless set.
     ///
-    /// The file is replaced as a whole after each loading of a document without mistakes, and readable by its owner only; its
-    /// directory must exist. A copy that cannot be written is a warning.
+    /// The file is replaced as a whole after each loading of a document without mistakes, and readable by its owner
+    /// only; its directory must exist. A copy that cannot be written is a warning.
     ///
-    /// The copy stands in, with a warning that tells its age, when the server cannot be reached or does not answer in time,
-    /// when it answers 408, 429 or 5xx, and when what it sends is no document (too large, redirected too often, with mistakes).
-    /// Any other 4xx, such as 403 and 404, is the server's word that this URL is wrong or forbidden: it stays an error, since a
-    /// copy would hide for ever that the document was moved.
+    /// The copy stands in, with a warning that tells its age, when the server cannot be reached or does not answer in
+    /// time, when it answers 408, 429 or 5xx, and when what it sends is no document: too large, redirected too often or
+    /// from https to http, with mistakes. Any other 4xx, such as 403 and 404, is the server's word that this URL is
+    /// wrong or forbidden: it stays an error, since a copy would hide for ever that the document was moved.
     pub fn cache(mut self, path: impl Into<PathBuf>) -> Self {
         self.cache = Some(path.into());
         self
     }
 
-    /// Loads the document. The work is done on a thread of its own, with a clock of its own: it holds no arbiter, needs no
-    /// runtime, and a paused clock does not cut it short. Dropping the future ends it.
+    /// Loads the document. The work is done on a thread of its own, with a clock of its own: it holds no arbiter, needs
+    /// no runtime, and a paused clock does not cut it short. Dropping the future ends it.
     ///
     /// # Errors
     /// - [`Error::Settings`]: the URL or the CA file is wrong.
-    /// - [`Error::Unreachable`]: no connection, a certificate that is not trusted, a connection that was lost, 408, 429 or 5xx.
+    /// - [`Error::Unreachable`]: no connection, a certificate that is not trusted, a connection that was lost, 408, 429
+    ///   or 5xx.
     /// - [`Error::Timeout`]: it took too long.
     /// - [`Error::Refused`]: another 4xx.
     /// - [`Error::Remote`]: what came is no text within the bounds.
@@ -120,7 +121,7 @@ impl Remote {
             // Whoever asked may have gone meanwhile.
             drop(result.send(outcome));
         })?;
-        loaded.await.unwrap_or(Err(ENDED))
+        loaded.await.unwrap_or_else(|_| Err(ended()))
     }
 
     /// Loads the document and blocks the calling thread meanwhile, for a `main` that is not async.
@@ -133,7 +134,7 @@ impl Remote {
             let cure = "it would hold this arbiter: write `Remote::new(..).load().await`";
             return Err(Error::Settings(format!("the declarations {url} cannot be loaded in a blocking way: {cure}")));
         }
-        self.spawn(|remote| remote.run(std::future::pending()))?.join().unwrap_or(Err(ENDED))
+        self.spawn(|remote| remote.run(std::future::pending()))?.join().unwrap_or_else(|_| Err(ended()))
     }
 
     fn spawn<T: Send + 'static>(
@@ -163,7 +164,7 @@ impl Remote {
         let fetched = runtime.block_on(async {
             tokio::select! {
                 biased;
-                () = gone => Err(ENDED),
+                () = gone => Err(ended()),
                 fetched = tokio::time::timeout(self.timeout, fetch::fetch(&self, &address)) => {
                     fetched.unwrap_or_else(|_| Err(self.too_slow(&address)))
                 }
@@ -200,8 +201,10 @@ impl Remote {
     }
 }
 
-/// The answer when the thread that loads has ended without one.
-const ENDED: Error = Error::Closed("the loading of declarations");
+/// The answer when the thread that loads has ended without one. Nobody waits for it, unless there was a panic.
+fn ended() -> Error {
+    Error::Settings("the thread that loads declarations has ended without an answer; the log has its panic".to_owned())
+}
 
 impl fmt::Debug for Remote {
     /// Shows the URL without secrets.

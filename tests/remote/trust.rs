@@ -1,5 +1,7 @@
 //! https: whom it trusts.
 
+use std::process::Command;
+
 use formicary::{Error, Remote};
 
 use crate::common::*;
@@ -31,4 +33,26 @@ fn a_server_without_tls_is_told() {
     let error = refused(&Remote::new(&url).ca_file(ca.path()).timeout(SOON));
     assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
     assert!(error.to_string().contains("no TLS: "), "{error}");
+}
+
+/// The environment of a process cannot be changed safely, so that this test runs itself in another.
+#[test]
+fn https_trusts_the_machine_and_uses_no_proxy() {
+    const URL: &str = "FORMICARY_TEST_REMOTE_URL";
+    if let Ok(url) = std::env::var(URL) {
+        load(&Remote::new(&url)).unwrap();
+        return;
+    }
+    let identity = Identity::new();
+    let ca = Copy::of(&identity.pem);
+    let server = Server::start_tls(&identity, |request| request.answer(ok(DOCUMENT)));
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "trust::https_trusts_the_machine_and_uses_no_proxy"]);
+    command.env(URL, server.url("/a.json")).env("SSL_CERT_FILE", ca.path()).env_remove("SSL_CERT_DIR");
+    for proxy in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"] {
+        command.env(proxy, nowhere());
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(server.heads().len(), 1);
 }

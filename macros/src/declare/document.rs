@@ -20,8 +20,9 @@ pub(super) fn read(name: &str) -> Result<Document, String> {
     let scheme = name.split_once(':').map(|(scheme, _)| scheme.trim().to_ascii_lowercase());
     if let Some(scheme @ ("http" | "https")) = scheme.as_deref() {
         // A build must not change with the network. The compiler shows the URL itself.
-        let cure = "save the document beside Cargo.toml and name its path here; a program that runs may load it with `formicary::Remote`";
-        return Err(format!("declare! reads a file, and nothing from {scheme}:\n  {cure}"));
+        let cure = "save the document beside Cargo.toml and name its path here";
+        let other = "a program that runs may load it with `formicary::Remote`";
+        return Err(format!("declare! reads a file, and nothing from {scheme}:\n  {cure}; {other}"));
     }
     let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
     let path = package.join(name);
