@@ -35,10 +35,14 @@
 
 mod background;
 mod load;
+#[cfg(feature = "remote-declarations")]
+mod remote;
 mod run;
 
 pub use background::Background;
 pub use load::{load, load_all};
+#[cfg(feature = "remote-declarations")]
+pub use remote::Remote;
 pub use run::{run, run_until_signal};
 
 pub use formicary_actors::agent::{

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A boxed error of any kind, as handlers return them.
@@ -38,7 +39,7 @@ pub enum Error {
     /// A server could not be reached, or refused us.
     #[error("{what} at {address}: {reason}")]
     Unreachable {
-        /// `bus` or `broker`.
+        /// `bus`, `broker` or `declarations`.
         what: &'static str,
         /// The address, without secrets.
         address: String,
@@ -50,6 +51,24 @@ pub enum Error {
     Blocking {
         /// What the system said.
         source: std::io::Error,
+    },
+    /// What a server sent as declarations cannot be taken: it is too large, redirects too often, or is no text.
+    #[error("declarations at {url}: {reason}")]
+    Remote {
+        /// The URL, without secrets.
+        url: String,
+        /// What came and what to do.
+        reason: String,
+    },
+    /// Declarations could not be loaded from a server, and their cached copy cannot stand in.
+    #[error("{cause}; nor can the cached copy {} stand in: {reason}", copy.display())]
+    NoCachedCopy {
+        /// What failed first.
+        cause: Box<Error>,
+        /// The path of the copy.
+        copy: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A URL or another setting is wrong.
     #[error("{0}")]

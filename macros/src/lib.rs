@@ -53,7 +53,7 @@ pub fn agent(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// Makes a type for each signal and each queue of a document, and `fn declarations()`, which returns them all.
 ///
 /// The path is relative to the directory of the package's `Cargo.toml`. The document is read when the package is built,
-/// again whenever it changes, and never when the program runs.
+/// again whenever it changes, and never when the program runs. It is a file: a URL is refused.
 ///
 /// ```
 /// formicary::declare!("../signals.json");

@@ -11,6 +11,10 @@ mod collide {
     formicary::declare!("collide.json");
 }
 
+mod remote {
+    formicary::declare!("https://declarations.example.org/signals.json");
+}
+
 mod no_path {
     formicary::declare!(signals);
 }

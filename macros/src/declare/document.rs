@@ -17,6 +17,13 @@ pub(super) struct Document {
 
 /// Reads a document whose path is relative to the package's directory.
 pub(super) fn read(name: &str) -> Result<Document, String> {
+    let scheme = name.split_once(':').map(|(scheme, _)| scheme.trim().to_ascii_lowercase());
+    if let Some(scheme @ ("http" | "https")) = scheme.as_deref() {
+        // A build must not change with the network. The compiler shows the URL itself.
+        let cure = "save the document beside Cargo.toml and name its path here";
+        let other = "a program that runs may load it with `formicary::Remote`";
+        return Err(format!("declare! reads a file, and nothing from {scheme}:\n  {cure}; {other}"));
+    }
     let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
     let path = package.join(name);
     match std::fs::read_to_string(&path) {
@@ -90,6 +97,16 @@ mod tests {
         let many = mistakes("a.json", &problems(9));
         assert_eq!(many.lines().count(), LINES);
         assert!(many.ends_with("\n  ... and 7 more"), "{many}");
+    }
+
+    #[test]
+    fn a_url_is_refused_with_the_cure_and_not_repeated() {
+        for name in ["https://ann:secret@host/a.json", "HTTP://ann:secret@host"] {
+            let text = read(name).err().unwrap();
+            assert!(text.starts_with("declare! reads a file, and nothing from http"), "{text}");
+            assert!(text.contains("name its path here") && !text.contains("secret"), "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
+        }
     }
 
     #[test]
