@@ -17,11 +17,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(25);
 
 /// The beats of one group, one for each of its arbiters.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Beats(Arc<Mutex<Vec<(ThreadId, Arc<Beat>)>>>);
+pub(crate) struct Beats(Arc<Mutex<Vec<Arc<Beat>>>>);
 
 /// What one arbiter runs now.
 #[derive(Debug)]
 pub(crate) struct Beat {
+    thread: ThreadId,
     arbiter: Arc<str>,
     /// The poll that goes on, from 1 and always another, in the upper half; who is polled in the lower, 0 for nobody.
     now: AtomicU64,
@@ -71,10 +72,11 @@ impl Beats {
     pub(crate) fn of_this_arbiter(&self, events: &Events) -> Arc<Beat> {
         let id = thread::current().id();
         let mut beats = lock(&self.0);
-        if let Some((_, beat)) = beats.iter().find(|(of, _)| *of == id) {
+        if let Some(beat) = beats.iter().find(|beat| beat.thread == id) {
             return beat.clone();
         }
         let beat = Arc::new(Beat {
+            thread: id,
             arbiter: thread::current().name().unwrap_or("unnamed").into(),
             now: AtomicU64::new(0),
             since: AtomicU64::new(0),
@@ -82,7 +84,7 @@ impl Beats {
             names: Mutex::default(),
             events: events.clone(),
         });
-        beats.push((id, beat.clone()));
+        beats.push(beat.clone());
         watch(&beat);
         beat
     }

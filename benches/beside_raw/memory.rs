@@ -37,7 +37,7 @@ pub async fn signals(runner: &Runner) -> Outcome {
                 Ok(())
             })
             .await?;
-            ours.counter.reached().await?;
+            ours.reached().await?;
             Ok(Vec::new())
         };
         runner.compare(bench, raw, run_ours).await?;

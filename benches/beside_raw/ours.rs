@@ -90,9 +90,15 @@ impl Ours {
         Ok(Self { group, ways, counter })
     }
 
+    /// Waits until everything is handled.
+    pub async fn reached(&self) -> Outcome {
+        let dropped = || self.group.events().count(EventKind::Dropped);
+        Ok(self.counter.reached().await.map_err(|error| format!("{error}; {} were dropped", dropped()))?)
+    }
+
     /// Waits until everything is handled, and so many are acknowledged since the start.
     pub async fn settled(&self, goal: u64) -> Outcome {
-        self.counter.reached().await?;
+        self.reached().await?;
         let acknowledged = async {
             while self.group.events().count(EventKind::Consumed) < goal {
                 tokio::time::sleep(Duration::from_millis(1)).await;

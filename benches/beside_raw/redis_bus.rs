@@ -43,7 +43,7 @@ pub async fn signals(runner: &Runner, server: &Server) -> Outcome {
                 Ok(())
             })
             .await?;
-            ours.counter.reached().await?;
+            ours.reached().await?;
             Ok(Vec::new())
         };
         runner.compare(bench, run_raw, run_ours).await?;

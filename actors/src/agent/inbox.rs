@@ -23,6 +23,8 @@ pub(crate) struct Inbox<T> {
     wanted: AtomicBool,
 }
 
+/// After so many items in a row a lane lets others have the arbiter.
+pub(crate) const IN_A_ROW: usize = 64;
 /// Room for more than so many items is given back when a burst is over.
 const KEPT: usize = 64;
 
@@ -109,8 +111,8 @@ impl<T> Inbox<T> {
         true
     }
 
-    /// How many lanes should be opened beside those that are open, all of them waiting for something: twice as many in
-    /// all, as long as there is something for each. Asked once for each wish.
+    /// How many lanes should be opened beside those that are open, which all wait for something or have had their share:
+    /// as many again, or as it takes to empty the inbox in one go. Asked once for each wish.
     pub(crate) fn lanes_wanted(&self, open: usize, most: usize) -> usize {
         if !self.wanted.swap(false, Ordering::SeqCst) {
             return 0;
@@ -122,8 +124,10 @@ impl<T> Inbox<T> {
                 return 0;
             }
         }
+        let waiting = self.len().max(1);
+        let lanes = open.max(waiting.div_ceil(IN_A_ROW));
         // Without room all lanes have their hands full, and each looks when it has done.
-        self.len().max(1).min(open.max(1)).min(most.saturating_sub(open))
+        lanes.min(waiting).min(most.saturating_sub(open))
     }
 
     /// Lanes of an instance that is gone look no more.

@@ -138,7 +138,10 @@ impl ConsumeLane {
     /// The next delivery; `None` when the lane ends.
     pub(crate) async fn next(&mut self) -> Option<InHandDelivery> {
         loop {
-            self.row.one_more().await;
+            if self.row.is_full() {
+                self.waits();
+                tokio::task::yield_now().await;
+            }
             // Before the inbox is looked at, so that nothing is ever in neither count.
             self.in_hand.get_or_insert_with(|| self.core.shared.env.gauge.begin());
             if self.core.crash.has_happened() || self.core.cx.is_stopping() {

@@ -8,26 +8,22 @@ mod receive;
 
 use std::rc::Rc;
 
+use super::inbox::IN_A_ROW;
 use super::instance::Instance;
 use super::life::Running;
 
 pub(crate) use consume::{ConsumeLane, ConsumerSlot};
 pub(crate) use receive::ReceiveLane;
 
-/// After so many handlings in a row a lane lets others have the arbiter.
-const IN_A_ROW: usize = 64;
-
-/// Counts handlings in a row.
+/// Counts handlings in a row. After [`IN_A_ROW`] of them a lane lets others have the arbiter, and other lanes are opened for
+/// what waits: a receiver with much to do gets more of the arbiter.
 #[derive(Default)]
 struct Row(usize);
 
 impl Row {
-    async fn one_more(&mut self) {
-        self.0 += 1;
-        if self.0 >= IN_A_ROW {
-            self.0 = 0;
-            tokio::task::yield_now().await;
-        }
+    fn is_full(&mut self) -> bool {
+        self.0 = (self.0 + 1) % IN_A_ROW;
+        self.0 == 0
     }
 }
 

@@ -67,7 +67,10 @@ impl ReceiveLane {
     /// The next signal or call; `None` when the lane ends.
     pub(crate) async fn next(&mut self) -> Option<Arrived> {
         loop {
-            self.row.one_more().await;
+            if self.row.is_full() {
+                self.waits();
+                tokio::task::yield_now().await;
+            }
             // Before the inbox is looked at, so that nothing is ever in neither count.
             self.in_hand.get_or_insert_with(|| self.core.shared.env.gauge.begin());
             if self.core.crash.has_happened() || self.core.finishing.get() {
