@@ -13,9 +13,9 @@ formicary::declare!("tests/allocations/signals.json");
 
 /// From a publish until the handler has run. Lower it with the figure: it should be 4, which are the three strings that
 /// the handler gets and the encoded body.
-const OF_A_SIGNAL: f64 = 13.0;
+const OF_A_SIGNAL: f64 = 8.0;
 /// From a call until its answer is there. Lower it with the figure.
-const OF_A_CALL: f64 = 28.0;
+const OF_A_CALL: f64 = 19.0;
 /// Of the average: now and then a channel or a table grows.
 const GROWTH: f64 = 0.25;
 
