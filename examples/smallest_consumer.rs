@@ -23,9 +23,7 @@ impl Post {
 fn main() -> ExitCode {
     let url = std::env::args().nth(1).unwrap_or_else(|| "redis://127.0.0.1".to_owned());
     match url.parse() {
-        Ok(broker) => {
-            formicary::run(Group::builder().declarations(declarations()).broker(broker).agent(Post::default))
-        }
+        Ok(broker) => formicary::run(Group::builder().declarations(declarations()).broker(broker).agent(Post::default)),
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::from(2)
