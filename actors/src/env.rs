@@ -57,6 +57,9 @@ pub struct Limits {
     pub call_deadline: Duration,
     /// How many answers a stream of answers holds for a slow reader. Default 256.
     pub answers: NonZeroUsize,
+    /// How many agents that have ended [`crate::group::Group::info`] still shows; the first ones are forgotten. Default
+    /// 1,024.
+    pub ended_agents: NonZeroUsize,
 }
 
 impl Default for Limits {
@@ -64,12 +67,14 @@ impl Default for Limits {
         const MAX_BODY: NonZeroUsize = NonZeroUsize::new(1 << 20).unwrap();
         const IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
         const ANSWERS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+        const ENDED_AGENTS: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
         Self {
             max_body: MAX_BODY,
             in_flight: IN_FLIGHT,
             send_deadline: Duration::from_secs(5),
             call_deadline: Duration::from_secs(10),
             answers: ANSWERS,
+            ended_agents: ENDED_AGENTS,
         }
     }
 }

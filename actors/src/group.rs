@@ -43,7 +43,7 @@ pub struct Group {
     /// Arbiters that end with the group.
     owned: Vec<Arbiter>,
     stop_deadline: Duration,
-    restart: RestartPolicy,
+    restart: Arc<RestartPolicy>,
 }
 
 /// How a group ended. As a process's exit code: 0, 1, 2 or 3.
@@ -111,7 +111,8 @@ impl Group {
         &self.env
     }
 
-    /// What all agents are and how they are, in order of their start.
+    /// What all agents are and how they are, in order of their start; of those that have ended, the latest
+    /// ([`crate::Limits::ended_agents`]).
     pub async fn info(&self) -> Vec<AgentStatus> {
         let (reply, statuses) = Reply::new();
         self.registry.do_send(Statuses(reply));
@@ -136,8 +137,9 @@ impl Group {
         factory: impl Fn() -> A + Send + Sync + 'static,
     ) -> Result<(), Error> {
         let factory: Arc<dyn Fn() -> A + Send + Sync> = Arc::new(factory);
+        let restart = options.restart.map_or_else(|| self.restart.clone(), Arc::new);
         for _ in 0..options.instances.get() {
-            self.spawn_one(&options, factory.clone()).await?;
+            self.spawn_one(&options, restart.clone(), factory.clone()).await?;
         }
         Ok(())
     }
@@ -145,6 +147,7 @@ impl Group {
     async fn spawn_one<A: Agent>(
         &self,
         options: &AgentOptions,
+        restart: Arc<RestartPolicy>,
         factory: Arc<dyn Fn() -> A + Send + Sync>,
     ) -> Result<(), Error> {
         let id = AgentId(self.agents.fetch_add(1, Ordering::Relaxed));
@@ -158,7 +161,7 @@ impl Group {
             settings: options.settings.clone(),
             flags: options.flags,
             registry: self.registry.clone(),
-            restart: options.restart.unwrap_or(self.restart),
+            restart,
             started: reply,
         };
         match self.arbiters.len() {
@@ -168,7 +171,7 @@ impl Group {
                 self.arbiters[at].spawn_fn(move || Shell::launch(setup, factory));
             }
         }
-        started.await.unwrap_or(Err(Error::Closed("the arbiter of the agent"))).map(drop)
+        started.await.unwrap_or(Err(Error::Closed("the arbiter of the agent")))
     }
 
     /// Returns when the group should stop by itself: every agent has ended, or one crashed too often. It still has to be

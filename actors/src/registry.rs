@@ -1,8 +1,11 @@
 //! The registry: the supervisor of every agent of a group.
 
+mod child;
+mod past;
 mod policy;
+mod status;
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
@@ -11,7 +14,10 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use child::{Child, Next};
+use past::Past;
 pub use policy::{RestartKind, RestartPolicy};
+pub use status::{AgentStatus, GroupState};
 
 use crate::agent::{AgentInfo, Shell, StopAgent};
 use crate::contract::Reply;
@@ -55,7 +61,7 @@ pub(crate) struct Report {
 pub(crate) struct Supervise {
     pub(crate) id: AgentId,
     pub(crate) shell: Addr<Shell>,
-    pub(crate) restart: RestartPolicy,
+    pub(crate) restart: Arc<RestartPolicy>,
 }
 
 /// An instance of the agent runs: the first one, or another.
@@ -63,7 +69,7 @@ pub(crate) struct Supervise {
 #[rtype(result = "()")]
 pub(crate) struct Started {
     pub(crate) id: AgentId,
-    pub(crate) info: AgentInfo,
+    pub(crate) info: Arc<AgentInfo>,
 }
 
 /// Stops all agents in reverse order of their start.
@@ -79,105 +85,33 @@ pub(crate) struct StopAll {
 #[rtype(result = "()")]
 pub(crate) struct Statuses(pub(crate) Reply<Vec<AgentStatus>>);
 
-/// Whether a group still runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum GroupState {
-    /// Agents run.
-    Running,
-    /// Every agent has ended by itself.
-    AllEnded {
-        /// Whether one of them crashed and was not started again.
-        failed: bool,
-    },
-    /// An agent crashed too often; the group stops.
-    TooManyCrashes {
-        /// The agent.
-        agent: String,
-        /// Its last crash.
-        message: String,
-    },
-}
-
-/// An agent as its supervisor sees it.
-#[derive(Debug, Clone, Serialize)]
-#[non_exhaustive]
-pub struct AgentStatus {
-    /// What it is.
-    #[serde(flatten)]
-    pub info: AgentInfo,
-    /// `running`, `restarting` or `ended`.
-    pub state: &'static str,
-    /// How often it was started again.
-    pub restarts: u64,
-    /// The handler and the message of its last crash.
-    pub last_crash: Option<(String, String)>,
-}
-
 /// The supervisor. It lives on the arbiter on which its group was started.
 pub(crate) struct Registry {
-    children: Vec<Child>,
+    /// The agents that live, in order of their start.
+    children: BTreeMap<AgentId, Child>,
+    past: Past,
     ids: Ids,
     state: watch::Sender<GroupState>,
     stopping: bool,
 }
 
-struct Child {
-    id: AgentId,
-    /// `None` until it has started.
-    info: Option<AgentInfo>,
-    shell: Addr<Shell>,
-    restart: RestartPolicy,
-    /// The ends within the window of the intensity.
-    ends: VecDeque<Instant>,
-    /// Ends in a row, each within `reset_after` of the one before.
-    streak: u32,
-    last_end: Option<Instant>,
-    restarts: u64,
-    last_crash: Option<(String, String)>,
-    restarting: bool,
-    failed: bool,
-    ended: bool,
-}
-
 impl Registry {
     pub(crate) fn new(env: &Env, state: watch::Sender<GroupState>) -> Self {
-        Self { children: Vec::new(), ids: env.ids.clone(), state, stopping: false }
+        let past = Past::new(env.limits.ended_agents);
+        Self { children: BTreeMap::new(), past, ids: env.ids.clone(), state, stopping: false }
     }
 
     fn judge(&mut self, id: AgentId, ended: &Ended) -> Verdict {
-        let (stopping, ids) = (self.stopping, self.ids.clone());
-        let Some(child) = self.children.iter_mut().find(|child| child.id == id) else { return Verdict::End };
-        let crash = match ended {
-            Ended::ForGood => {
-                child.ended = true;
-                // One that never started is its starter's matter.
-                self.children.retain(|child| child.info.is_some() || child.id != id);
-                self.all_ended();
-                return Verdict::End;
-            }
-            Ended::Normally => None,
-            Ended::Crashed { handler, message } => Some((handler.to_string(), message.to_string())),
-        };
-        let again = match child.restart.kind {
-            RestartKind::Permanent => true,
-            RestartKind::Transient => crash.is_some(),
-            RestartKind::Temporary => false,
-        };
-        let crashed = crash.is_some();
-        child.last_crash = crash.or(child.last_crash.take());
-        if stopping || !again {
-            child.failed = crashed;
+        if let Ended::ForGood = ended {
+            self.gone(id);
             return Verdict::End;
         }
-        match child.next_restart(Instant::now(), &ids) {
-            Some(after) => {
-                child.restarting = true;
-                Verdict::Restart { after }
-            }
-            None => {
-                let (agent, restart) = (child.name(), child.restart);
-                let (_, message) = child.last_crash.clone().unwrap_or_default();
+        let Some(child) = self.children.get_mut(&id) else { return Verdict::End };
+        match child.ended(ended, self.stopping, &self.ids) {
+            Next::Restart { after } => Verdict::Restart { after },
+            Next::End => Verdict::End,
+            Next::TooManyEnds => {
+                let ((agent, message), restart) = (child.last_words(), child.restart());
                 tracing::error!(
                     %agent, ends = restart.intensity, within = ?restart.window,
                     "the agent ended too often: the group stops with exit code 3"
@@ -188,52 +122,32 @@ impl Registry {
         }
     }
 
-    fn all_ended(&self) {
+    /// One that never started is its starter's matter, and not remembered.
+    fn gone(&mut self, id: AgentId) {
+        let Some(child) = self.children.remove(&id) else { return };
+        if self.stopping {
+            return;
+        }
+        self.past.add(id, &child);
         // One that is about to start counts as alive.
-        if !self.stopping && !self.children.is_empty() && self.children.iter().all(|child| child.ended) {
-            let failed = self.children.iter().any(|child| child.failed);
-            self.state.send_if_modified(|state| {
-                let running = *state == GroupState::Running;
-                if running {
-                    *state = GroupState::AllEnded { failed };
-                }
-                running
-            });
+        if !self.children.is_empty() {
+            return;
         }
-    }
-}
-
-impl Child {
-    /// How long to wait before the next restart; `None` when the intensity is passed.
-    fn next_restart(&mut self, now: Instant, ids: &Ids) -> Option<Duration> {
-        let policy = self.restart;
-        self.ends.push_back(now);
-        while self.ends.front().is_some_and(|end| now - *end > policy.window) {
-            self.ends.pop_front();
-        }
-        if self.ends.len() > policy.intensity {
-            return None;
-        }
-        let calm = self.last_end.is_none_or(|last| now - last >= policy.reset_after);
-        self.streak = if calm { 0 } else { self.streak + 1 };
-        self.last_end = Some(now);
-        self.restarts += 1;
-        Some(match self.streak {
-            0 => policy.first,
-            n => policy.backoff.wait(n - 1, ids),
-        })
+        let Some(failed) = self.past.has_failed() else { return };
+        self.state.send_if_modified(|state| {
+            let running = *state == GroupState::Running;
+            if running {
+                *state = GroupState::AllEnded { failed };
+            }
+            running
+        });
     }
 
-    fn name(&self) -> String {
-        self.info.as_ref().map(|info| info.name.clone()).unwrap_or_default()
-    }
-
-    fn state(&self) -> &'static str {
-        match self.ended || !self.shell.connected() {
-            true => "ended",
-            false if self.restarting => "restarting",
-            false => "running",
-        }
+    fn statuses(&self) -> Vec<AgentStatus> {
+        let living = self.children.iter().filter_map(|(id, child)| Some((*id, child.status()?)));
+        let mut statuses: Vec<_> = self.past.statuses().chain(living).collect();
+        statuses.sort_by_key(|(id, _)| *id);
+        statuses.into_iter().map(|(_, status)| status).collect()
     }
 }
 
@@ -246,20 +160,7 @@ impl Handler<Supervise> for Registry {
 
     fn handle(&mut self, supervise: Supervise, _: &mut Context<Self>) {
         let Supervise { id, shell, restart } = supervise;
-        self.children.push(Child {
-            id,
-            info: None,
-            shell,
-            restart,
-            ends: VecDeque::new(),
-            streak: 0,
-            last_end: None,
-            restarts: 0,
-            last_crash: None,
-            restarting: false,
-            failed: false,
-            ended: false,
-        });
+        self.children.insert(id, Child::new(shell, restart));
         // A group whose agents had all ended runs again.
         self.state.send_if_modified(|state| {
             let ended = matches!(state, GroupState::AllEnded { .. });
@@ -275,9 +176,8 @@ impl Handler<Started> for Registry {
     type Result = ();
 
     fn handle(&mut self, started: Started, _: &mut Context<Self>) {
-        if let Some(child) = self.children.iter_mut().find(|child| child.id == started.id) {
-            child.info = Some(started.info);
-            child.restarting = false;
+        if let Some(child) = self.children.get_mut(&started.id) {
+            child.started(started.info);
         }
     }
 }
@@ -295,15 +195,7 @@ impl Handler<Statuses> for Registry {
     type Result = ();
 
     fn handle(&mut self, statuses: Statuses, _: &mut Context<Self>) {
-        let children = self.children.iter().filter_map(|child| {
-            Some(AgentStatus {
-                info: child.info.clone()?,
-                state: child.state(),
-                restarts: child.restarts,
-                last_crash: child.last_crash.clone(),
-            })
-        });
-        statuses.0.send(children.collect());
+        statuses.0.send(self.statuses());
     }
 }
 
@@ -312,7 +204,7 @@ impl Handler<StopAll> for Registry {
 
     fn handle(&mut self, stop: StopAll, context: &mut Context<Self>) {
         self.stopping = true;
-        let shells: Vec<_> = self.children.iter().rev().filter(|child| !child.ended).map(|c| c.shell.clone()).collect();
+        let shells: Vec<_> = self.children.values().rev().map(|child| child.shell().clone()).collect();
         let stopped = async move {
             let mut still = shells.len() as u32;
             for shell in shells {

@@ -1,6 +1,6 @@
 //! Signals, calls and queues of Formicary beside the raw driver doing the same work.
 //!
-//! `cargo bench` runs it, `cargo bench -- --quick` in a few seconds, `cargo bench -- --help` says more. What is measured,
+//! `cargo bench --bench beside_raw` runs it, with `-- --quick` in a few seconds; `-- --help` says more. What is measured,
 //! and how, stands in `docs/benchmarks.md`.
 
 mod counter;

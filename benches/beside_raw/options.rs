@@ -1,7 +1,7 @@
 //! The flags.
 
 pub const HELP: &str = "\
-Usage: cargo bench -- [--quick] [--rounds N] [FILTER]
+Usage: cargo bench --bench beside_raw -- [--quick] [--rounds N] [FILTER]
 
 Signals, calls and queues beside the raw driver doing the same work, rounds of both in turn.
 
@@ -11,9 +11,9 @@ Signals, calls and queues beside the raw driver doing the same work, rounds of b
   FILTER       only benchmarks whose name contains this text
 
 Examples:
-  cargo bench
-  cargo bench -- --quick
-  cargo bench -- 'redis calls'";
+  cargo bench --bench beside_raw
+  cargo bench --bench beside_raw -- --quick
+  cargo bench --bench beside_raw -- 'redis calls'";
 
 /// The work of a quick run is this part of the whole.
 const QUICK: usize = 20;

@@ -77,10 +77,10 @@ pub(crate) struct Life<A> {
     /// Whether it subscribes and consumes already: the first instance that gets so far sees to that.
     pub(crate) opened: bool,
     /// Whoever waits for the start.
-    pub(crate) started: Option<Reply<Result<AgentInfo, Error>>>,
+    pub(crate) started: Option<Reply<Result<(), Error>>>,
     pub(crate) ask: Ask,
     /// Tells the supervisor that an instance runs.
-    pub(crate) up: Box<dyn Fn(AgentInfo)>,
+    pub(crate) up: Box<dyn Fn(Arc<AgentInfo>)>,
 }
 
 /// How an instance ended.
@@ -260,13 +260,13 @@ pub(crate) fn task_ended<A>(instance: &Instance<A>, ended: Result<(), tokio::tas
 
 fn is_up<A>(life: &mut Life<A>, down_since: Option<Instant>) {
     // Before the reply: who has started an agent finds it in `info()`.
-    (life.up)((*life.info).clone());
+    (life.up)(life.info.clone());
     let shared = &life.shared;
     match life.started.take() {
         Some(started) => {
             tracing::info!(agent = %shared.agent, uid = %shared.uid, "started");
             told(shared, EventKind::Started);
-            started.send(Ok((*life.info).clone()));
+            started.send(Ok(()));
         }
         None => {
             let after = down_since.map(|since| since.elapsed()).unwrap_or_default();

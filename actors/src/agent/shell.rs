@@ -54,8 +54,8 @@ pub(crate) struct Setup {
     pub(crate) settings: Value,
     pub(crate) flags: StartFlags,
     pub(crate) registry: Addr<Registry>,
-    pub(crate) restart: RestartPolicy,
-    pub(crate) started: Reply<Result<AgentInfo, Error>>,
+    pub(crate) restart: Arc<RestartPolicy>,
+    pub(crate) started: Reply<Result<(), Error>>,
 }
 
 /// The actor. It never runs user code in its own poll: that runs in tasks under `catch_unwind`.
@@ -63,7 +63,7 @@ pub(crate) struct Shell {
     stops: Rc<StopLine>,
     life: Option<LocalFuture<'static, ()>>,
     registry: Addr<Registry>,
-    restart: RestartPolicy,
+    restart: Arc<RestartPolicy>,
     id: AgentId,
 }
 
@@ -79,7 +79,7 @@ impl Shell {
     /// Starts an agent on the current arbiter.
     pub(crate) fn launch<A: Agent>(setup: Setup, factory: Arc<dyn Fn() -> A + Send + Sync>) {
         let stops = Rc::<StopLine>::default();
-        let (id, registry, restart) = (setup.id, setup.registry.clone(), setup.restart);
+        let (id, registry, restart) = (setup.id, setup.registry.clone(), setup.restart.clone());
         let life = prepare::<A>(setup, factory, stops.clone());
         Self { stops, life: Some(life), registry, restart, id }.start();
     }
@@ -200,7 +200,7 @@ impl Actor for Shell {
         let Some(life) = self.life.take() else { return };
         let (registry, id, address) = (self.registry.clone(), self.id, context.address());
         // Before the life begins: its first report must find the agent known.
-        registry.do_send(Supervise { id, shell: address.clone(), restart: self.restart });
+        registry.do_send(Supervise { id, shell: address.clone(), restart: self.restart.clone() });
         // A task of its own: the actor is not polled for each wake of the agent's life.
         actix_rt::spawn(async move {
             if let Err(message) = guarded(life).await {

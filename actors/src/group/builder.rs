@@ -256,7 +256,7 @@ impl GroupBuilder {
             arbiters: handles,
             owned,
             stop_deadline: self.stop_deadline,
-            restart: self.restart,
+            restart: Arc::new(self.restart),
         };
         let begun = async {
             connected(&group).await?;

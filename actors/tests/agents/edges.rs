@@ -17,6 +17,7 @@ on_both! {
     a_stop_during_a_self_made_end_keeps_its_deadline,
     a_panic_during_a_stop_is_told_and_skips_pre_stop,
     a_group_whose_first_agent_has_ended_goes_on_with_the_next,
+    only_the_latest_of_the_agents_that_have_ended_are_shown,
     a_handle_that_outlives_its_handler_has_no_deadline_and_no_turn,
     absurd_times_harm_nothing,
     a_dropped_call_is_counted_as_failed,
@@ -148,6 +149,24 @@ async fn a_group_whose_first_agent_has_ended_goes_on_with_the_next(stage: &Stage
         Err(Error::Start { message, .. }) => assert!(message.contains("its own end"), "{message}"),
         Err(other) => panic!("{other}"),
     }
+}
+
+async fn only_the_latest_of_the_agents_that_have_ended_are_shown(stage: &Stage) {
+    let mut limits = formicary_actors::Limits::default();
+    limits.ended_agents = 2.try_into().unwrap();
+    let group = stage.group().limits(limits).agent(|| SlowStart).start().await.unwrap();
+    let states = async || {
+        let shown = group.info().await.into_iter().map(|agent| format!("{} {}", agent.info.name, agent.state));
+        shown.collect::<Vec<_>>()
+    };
+    for name in ["first", "second", "third"] {
+        let once = AgentOptions::new().name(name).restart(RestartPolicy::transient());
+        group.spawn_with(once, || Quits).await.unwrap();
+        group.bus().publish("test", &Ping { n: 1 }).await.unwrap();
+        until(SOON, "the end", async || states().await.contains(&format!("{name} ended"))).await;
+    }
+    assert_eq!(states().await, ["slow_start running", "second ended", "third ended"]);
+    group.stop().await;
 }
 
 struct Keeps {

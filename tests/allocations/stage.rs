@@ -1,0 +1,87 @@
+//! An agent that handles, and one that gives away what it sends with.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use formicary::prelude::*;
+use tokio::sync::mpsc;
+
+use crate::{declarations, signals};
+
+struct Hears(Arc<AtomicU64>);
+
+#[agent]
+impl Hears {
+    #[receiver]
+    async fn note(&self, note: signals::Note) {
+        std::hint::black_box(note);
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[receiver]
+    async fn ask(&self, ask: signals::Ask) -> Result<u64> {
+        Ok(ask.title.len() as u64)
+    }
+}
+
+/// What an agent sends with. Clones may leave their handler.
+#[derive(Clone)]
+pub struct Ways {
+    pub note: Publish<signals::Note>,
+    pub ask: Call<signals::Ask>,
+}
+
+struct Sends(mpsc::UnboundedSender<Ways>);
+
+#[agent]
+impl Sends {
+    // A server, since what others get ends with their time.
+    #[server]
+    async fn give(me: Handle<Self>, note: Publish<signals::Note>, ask: Call<signals::Ask>) -> Result {
+        me.with(move |me| drop(me.0.send(Ways { note, ask }))).await?;
+        Ok(())
+    }
+}
+
+/// A group on this thread.
+pub struct Stage {
+    pub system: actix::SystemRunner,
+    pub ways: Ways,
+    heard: Arc<AtomicU64>,
+    _group: Group,
+}
+
+impl Stage {
+    pub fn new() -> Self {
+        let heard = Arc::<AtomicU64>::default();
+        let (sender, mut ways) = mpsc::unbounded_channel();
+        let hears = heard.clone();
+        let builder = Group::builder().declarations(declarations()).agent(move || Hears(hears.clone()));
+        let builder = builder.agent(move || Sends(sender.clone()));
+        let system = actix::System::new();
+        let (group, ways) = system.block_on(async { (builder.start().await.unwrap(), ways.recv().await.unwrap()) });
+        Self { system, ways, heard, _group: group }
+    }
+
+    /// How often the handler has run.
+    pub fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    pub async fn until_heard(&self, times: u64) {
+        let heard = async {
+            while self.heard() < times {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), heard).await.unwrap();
+    }
+}
+
+pub fn note() -> signals::Note {
+    signals::Note { title: "Title".into(), text: "four and twenty letters".into(), author: "Ada".into() }
+}
+
+pub fn ask() -> signals::Ask {
+    signals::Ask { title: "Title".into(), text: "four and twenty letters".into(), author: "Ada".into() }
+}
