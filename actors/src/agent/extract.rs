@@ -15,7 +15,7 @@ pub use needs::Needs;
 pub(crate) use needs::{QueueUse, SignalUse};
 pub use publish::Publish;
 pub use push::Push;
-pub use recording::{Recorded, Recorder};
+pub use recording::Recorder;
 
 use super::{Cx, Invocation};
 use crate::error::Error;

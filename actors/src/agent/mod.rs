@@ -35,7 +35,7 @@ mod work;
 pub use builder::{AgentBuilder, ConsumerOptions, CronOptions, HookOptions, PeriodicOptions, ReceiverOptions};
 pub use context::Cx;
 pub use delivery::Delivery;
-pub use extract::{Answering, Call, Extract, Needs, Publish, Push, Recorded, Recorder, SentBy};
+pub use extract::{Answering, Call, Extract, Needs, Publish, Push, Recorder, SentBy};
 pub use handle::{Gone, Handle};
 pub use handlers::{IntoAnswer, SignalValue};
 pub use info::{AgentInfo, ConsumerInfo, OutputInfo, ReceiverInfo, TimerInfo};
