@@ -3,6 +3,7 @@
 use formicary_protocol::FieldKind;
 
 use super::extract::Needs;
+use super::instance::guarded_now;
 use super::plan::Plan;
 use super::shared::Shared;
 use crate::events::HandlerKind;
@@ -66,6 +67,7 @@ pub(crate) fn check<A>(plan: &Plan<A>, shared: &Shared) -> Vec<String> {
     }
     for (name, needs) in plan.needs() {
         outputs(name, needs, shared, &mut problems);
+        settings(name, needs, shared, &mut problems);
     }
     let others = plan.periodic.iter().map(|plan| (&plan.name, &plan.needs));
     let others = others.chain(plan.cron.iter().map(|plan| (&plan.name, &plan.needs)));
@@ -86,6 +88,17 @@ fn check_needs(name: &str, kind: HandlerKind, needs: &Needs, problems: &mut Vec<
     }
     if needs.deliveries > 1 {
         problems.push(format!("`{name}` asks for `Delivery` twice: there is one"));
+    }
+}
+
+fn settings(name: &str, needs: &Needs, shared: &Shared, problems: &mut Vec<String>) {
+    for decode in &needs.settings {
+        // A type of the user's decodes here.
+        match guarded_now(|| decode(&shared.settings)) {
+            Ok(Ok(())) => {}
+            Ok(Err(misfits)) => problems.push(format!("`{name}`: {}", crate::error::settings(&misfits))),
+            Err(_) => problems.push(format!("`{name}`: the type of its settings panicked while it was decoded")),
+        }
     }
 }
 

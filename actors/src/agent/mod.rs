@@ -24,6 +24,7 @@ mod own_calls;
 mod plan;
 mod receive;
 mod request;
+mod settings;
 mod shared;
 mod shell;
 mod stop;
@@ -40,6 +41,7 @@ pub use handle::{Gone, Handle};
 pub use handlers::{IntoAnswer, SignalValue};
 pub use info::{AgentInfo, ConsumerInfo, OutputInfo, ReceiverInfo, TimerInfo};
 pub use invocation::Invocation;
+pub use settings::Settings;
 pub use timers::Overlap;
 pub use turns::Turn;
 
