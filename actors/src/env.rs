@@ -31,7 +31,7 @@ pub struct Env {
     pub(crate) gauge: Gauge,
 }
 
-/// The bounds that adapters keep. Each has a default.
+/// The bounds that a group keeps. Each has a default.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Limits {
@@ -44,6 +44,8 @@ pub struct Limits {
     pub send_deadline: Duration,
     /// How long a call waits for an answer. Default 10 s.
     pub call_deadline: Duration,
+    /// How many [`Tasks`](crate::agent::Tasks) of one agent's instance may live at once; one more is refused. Default 1,024.
+    pub tasks: NonZeroUsize,
     /// How many answers a stream of answers holds for a slow reader. Default 256.
     pub answers: NonZeroUsize,
 }
@@ -52,12 +54,14 @@ impl Default for Limits {
     fn default() -> Self {
         const MAX_BODY: NonZeroUsize = NonZeroUsize::new(1 << 20).unwrap();
         const IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
+        const TASKS: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
         const ANSWERS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
         Self {
             max_body: MAX_BODY,
             in_flight: IN_FLIGHT,
             send_deadline: Duration::from_secs(5),
             call_deadline: Duration::from_secs(10),
+            tasks: TASKS,
             answers: ANSWERS,
         }
     }

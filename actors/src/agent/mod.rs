@@ -28,6 +28,7 @@ mod settings;
 mod shared;
 mod shell;
 mod stop;
+mod task_group;
 mod tasks;
 mod timers;
 mod turns;
@@ -42,6 +43,7 @@ pub use handlers::{IntoAnswer, SignalValue};
 pub use info::{AgentInfo, ConsumerInfo, OutputInfo, ReceiverInfo, TimerInfo};
 pub use invocation::Invocation;
 pub use settings::Settings;
+pub use task_group::{Task, TaskOutcome, Tasks};
 pub use timers::Overlap;
 pub use turns::Turn;
 
