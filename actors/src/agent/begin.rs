@@ -12,6 +12,7 @@ use super::handle::Handle;
 use super::instance::{CrashCell, Instance, Lanes, guarded_now};
 use super::life::{End, Life, Running, failed};
 use super::receive::{AgentInlet, ConsumerInbox};
+use super::task_group::OwnTasks;
 use super::tasks::{run_hook, run_server};
 use super::timers;
 use super::turns::Turns;
@@ -46,6 +47,7 @@ pub(crate) async fn begin<A: 'static>(life: &mut Life<A>) -> Result<Running<A>, 
         stopping: stopping_seen,
         finishing: Cell::new(false),
         jobs: Cell::new(0),
+        tasks: OwnTasks::new(life.shared.clone()),
     };
     for hook in &life.plan.clone().pre_start {
         if let Err(message) = run_hook(&instance, hook, hook.options.timeout).await {

@@ -18,6 +18,7 @@ use super::invocation::{Invocation, Scope};
 use super::plan::{Plan, Ready};
 use super::receive::ReceiverInbox;
 use super::shared::Shared;
+use super::task_group::OwnTasks;
 use super::turns::{Turn, Turns};
 use super::work::ConsumerSlot;
 use crate::error::HandlerError;
@@ -39,6 +40,7 @@ pub(crate) struct Instance<A> {
     pub(crate) finishing: Cell<bool>,
     /// How many closures of handles wait for their turn or run.
     pub(crate) jobs: Cell<usize>,
+    pub(crate) tasks: OwnTasks,
 }
 
 /// How many lanes each receiver and consumer has.
@@ -114,6 +116,7 @@ impl<A: 'static> Instance<A> {
             }),
             sender,
             delivery,
+            tasks: self.tasks.clone(),
         };
         // The turns make sure that these borrows never meet.
         let call = async {

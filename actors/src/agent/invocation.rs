@@ -1,3 +1,4 @@
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use tokio::time::Instant;
 use super::context::Cx;
 use super::delivery::DeliveryState;
 use super::shared::Shared;
+use super::task_group::TaskGroup;
 use super::turns::Turn;
 
 /// One run of a handler, as extractors see it.
@@ -16,6 +18,7 @@ pub struct Invocation {
     pub(crate) scope: Arc<Scope>,
     pub(crate) sender: Option<Arc<str>>,
     pub(crate) delivery: Option<Arc<DeliveryState>>,
+    pub(crate) tasks: Rc<TaskGroup>,
 }
 
 /// What holds while the handler runs, and not for a handle of it that lives longer.

@@ -60,14 +60,14 @@ pub(crate) async fn drain<A: 'static>(
         if for_good {
             dispatch(&mut running);
         }
-        if running.work.is_empty() && running.servers.is_empty() {
+        if running.work.is_empty() && running.servers.is_empty() && !instance.tasks.one_listens() {
             break;
         }
         tokio::select! {
             biased;
             () = tokio::time::sleep_until(cut_off) => {
                 tracing::warn!(
-                    agent = %life.shared.agent, handlers = running.work.len(), servers = running.servers.len(),
+                    agent = %life.shared.agent, handlers = running.work.len(), servers = running.servers.len(), tasks = instance.tasks.living(),
                     "not all ended before the stop deadline: they are cut off"
                 );
                 break;
@@ -89,10 +89,12 @@ pub(crate) async fn drain<A: 'static>(
             }
             Some(ended) = running.work.join_next() => task_ended(&instance, ended),
             Some(ended) = running.servers.join_next() => task_ended(&instance, ended),
+            () = instance.tasks.one_ended() => {}
         }
     }
     end_all(&instance, &mut running.servers).await;
     end_all(&instance, &mut running.work).await;
+    instance.tasks.end_all().await;
     if for_good {
         drop_inboxes(life);
     }
@@ -125,6 +127,7 @@ pub(crate) async fn abort<A: 'static>(life: &Life<A>, mut running: Running<A>) {
     let instance = running.instance.clone();
     end_all(&instance, &mut running.servers).await;
     end_all(&instance, &mut running.work).await;
+    instance.tasks.end_all().await;
     for slot in life.consumers.iter() {
         slot.give_back();
     }

@@ -129,3 +129,8 @@ impl std::fmt::Debug for Tasks {
     }
 }
 
+impl Extract for Tasks {
+    fn extract(invocation: &Invocation) -> Result<Self, Error> {
+        Ok(Self { group: invocation.tasks.clone(), cx: invocation.cx.clone() })
+    }
+}

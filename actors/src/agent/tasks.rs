@@ -61,6 +61,7 @@ pub(crate) async fn run_server<A: 'static>(
         scope: Arc::new(Scope { handler: plan.name.clone(), turn: None, deadline: None }),
         sender: None,
         delivery: None,
+        tasks: instance.tasks.clone(),
     };
     match guarded((plan.serve)(handle.with_cx(cx), invocation)).await {
         Ok(Ok(())) => Ok(()),

@@ -11,4 +11,5 @@ mod queues;
 mod settings;
 mod signals;
 mod stop;
+mod tasks;
 mod timers;
