@@ -19,6 +19,7 @@ pub mod group;
 #[cfg(feature = "redis")]
 mod redis;
 pub mod registry;
+mod repeater;
 pub mod timer;
 mod waiter;
 
@@ -28,3 +29,4 @@ pub use env::{AdapterContext, Env, Limits};
 pub use error::{CallError, Error, HandlerError, SendError};
 pub use ids::Ids;
 pub use load::Load;
+pub use repeater::{Cancelled, Repeater, Unprepared};
