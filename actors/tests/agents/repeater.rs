@@ -39,9 +39,9 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Milliseconds since then, to the nearest ten: a wait ends at the tick of the clock that follows it.
+/// Milliseconds since then, in whole tens: each wait ends up to 1 ms late, at the next tick of the clock.
 fn tens_since(begun: Instant) -> u128 {
-    (begun.elapsed().as_millis() + 5) / 10 * 10
+    begun.elapsed().as_millis() / 10 * 10
 }
 
 /// 100 ms × 2ⁿ to 300 ms, without jitter.
