@@ -92,9 +92,9 @@ fn check_needs(name: &str, kind: HandlerKind, needs: &Needs, problems: &mut Vec<
 }
 
 fn settings(name: &str, needs: &Needs, shared: &Shared, problems: &mut Vec<String>) {
-    for decode in &needs.settings {
+    for hold in &needs.settings {
         // A type of the user's decodes here.
-        match guarded_now(|| decode(&shared.settings)) {
+        match guarded_now(|| hold(&shared.settings)) {
             Ok(Ok(())) => {}
             Ok(Err(misfits)) => problems.push(format!("`{name}`: {}", crate::error::settings(&misfits))),
             Err(_) => problems.push(format!("`{name}`: the type of its settings panicked while it was decoded")),

@@ -67,6 +67,7 @@ async fn a_task_finishes_is_cancelled_or_panics_and_its_handle_says_which(stage:
     let (given, seen) = (kept.clone(), log.clone());
     let group = stage.group().agent(move || Starter { kept: given.clone(), log: seen.clone() }).start().await.unwrap();
     let mut events = group.events().listen();
+    #[allow(clippy::async_yields_async, reason = "the task is awaited further down")]
     let next = async |n| {
         group.bus().publish("test", &Ping { n }).await.unwrap();
         until(SOON, "the handle", async || kept.lock().unwrap().pop()).await

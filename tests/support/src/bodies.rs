@@ -2,6 +2,7 @@
 
 /// Makes two tests out of each body, an `async fn(&Stage)`: one in memory, one on Redis. The stage is that of
 /// `crate::common`, of whoever calls this.
+#[allow(clippy::crate_in_macro_def, reason = "the stage is that of the tests, which have different ones")]
 #[macro_export]
 macro_rules! on_both {
     ($($name:ident,)+) => {

@@ -11,9 +11,11 @@ pub struct Needs {
     pub(crate) pushes: Vec<QueueUse>,
     pub(crate) sender: bool,
     pub(crate) deliveries: usize,
-    /// Each decodes the agent's settings into a type that the handler asks for.
-    pub(crate) settings: Vec<fn(&Value) -> Result<(), Vec<String>>>,
+    pub(crate) settings: Vec<HoldSettings>,
 }
+
+/// Holds the agent's settings against a type that a handler asks for. `Err` has every problem.
+pub(crate) type HoldSettings = fn(&Value) -> Result<(), Vec<String>>;
 
 /// A signal that a handler sends, calls or receives, with what its Rust type holds.
 #[derive(Debug, Clone)]
