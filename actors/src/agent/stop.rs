@@ -67,7 +67,8 @@ pub(crate) async fn drain<A: 'static>(
             biased;
             () = tokio::time::sleep_until(cut_off) => {
                 tracing::warn!(
-                    agent = %life.shared.agent, handlers = running.work.len(), servers = running.servers.len(), tasks = instance.tasks.living(),
+                    agent = %life.shared.agent, handlers = running.work.len(), servers = running.servers.len(),
+                    tasks = instance.tasks.living(),
                     "not all ended before the stop deadline: they are cut off"
                 );
                 break;

@@ -113,7 +113,7 @@ impl Error for Refusal {
     }
 
     fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
-        plain(format!("expected {expected}, found an array of {length}"))
+        plain(format!("expected {expected}, found a length of {length}"))
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {

@@ -95,7 +95,7 @@ fn a_misfit_names_its_key_what_was_expected_and_what_was_found() {
     ] {
         assert_eq!(problems(&with(pointer, value)), [said]);
     }
-    assert_eq!(decode::<(u8,)>(&json!([1, 2])).unwrap_err(), ["the settings: expected fewer, found an array of 2"]);
+    assert_eq!(decode::<(u8,)>(&json!([1, 2])).unwrap_err(), ["the settings: expected fewer, found a length of 2"]);
 }
 
 #[test]
