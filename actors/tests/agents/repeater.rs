@@ -144,6 +144,25 @@ async fn a_run_that_fails_at_once_never_spins() {
 }
 
 #[actix::test]
+async fn a_run_that_fails_is_not_repeated_before_its_time() {
+    let (group, log) = started(|log, cx| {
+        Box::pin(async move {
+            let begun = Instant::now();
+            let short = Backoff { first: ms(1), cap: ms(1), least: 1.0 };
+            let run = async |_: &mut ()| {
+                log.add(format!("run at {}", tens_since(begun)));
+                Err::<(), _>("no device")
+            };
+            Repeater::new("device").every(ms(50)).backoff(short).run(&cx, run).await;
+        })
+    })
+    .await;
+    until(SOON, "three runs", async || log.lines().len() >= 3).await;
+    assert_eq!(log.lines()[..3], ["run at 0", "run at 50", "run at 100"]);
+    group.stop().await;
+}
+
+#[actix::test]
 async fn a_run_that_returns_at_once_starves_nobody() {
     let (group, log) =
         started(|log, cx| Box::pin(async move { Repeater::new("idle").run(&cx, async |_| log.add("run")).await }))
