@@ -48,7 +48,8 @@ pub use run::{run, run_until_signal};
 pub use formicary_actors::agent::{
     Agent, AgentBuilder, AgentInfo, Answering, Call, ConsumerInfo, ConsumerOptions, CronOptions, Cx, Delivery, Extract,
     Gone, Handle, HookOptions, IntoAnswer, Invocation, Needs, OutputInfo, Overlap, PeriodicOptions, Publish, Push,
-    ReceiverInfo, ReceiverOptions, Recorder, SentBy, ServerOptions, SignalValue, StartFlags, TimerInfo, Turn,
+    ReceiverInfo, ReceiverOptions, Recorder, SentBy, ServerOptions, Settings, SignalValue, StartFlags, Task,
+    TaskOutcome, Tasks, TimerInfo, Turn,
 };
 pub use formicary_actors::broker::{Broker, MemoryBroker};
 pub use formicary_actors::bus::{Bus, MemoryBus};
@@ -58,7 +59,8 @@ pub use formicary_actors::group::{AgentOptions, BrokerConfig, BusConfig, Exit, G
 pub use formicary_actors::layers::{self, Layer, Next, layer};
 pub use formicary_actors::registry::{AgentStatus, RestartKind, RestartPolicy};
 pub use formicary_actors::{
-    AdapterContext, Backoff, CallError, Clock, Env, Error, HandlerError, Ids, Limits, Load, SendError, block_on,
+    AdapterContext, Backoff, CallError, Cancelled, Clock, Env, Error, HandlerError, Ids, Limits, Load, Repeater,
+    SendError, Unprepared, block_on,
 };
 #[cfg(feature = "redis")]
 pub use formicary_actors::{broker::redis::RedisBrokerConfig, bus::redis::RedisBusConfig};
@@ -72,8 +74,8 @@ pub type Result<T = (), E = HandlerError> = std::result::Result<T, E>;
 /// What an agent's file needs: `use formicary::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Agent, AgentBuilder, Call, Cx, Delivery, Group, Handle, Number, Publish, Push, Queue, Result, SentBy, Signal,
-        SignalValue, Value, agent, consumer, cron, on, periodic, receiver, server,
+        Agent, AgentBuilder, Call, Cx, Delivery, Group, Handle, Number, Publish, Push, Queue, Repeater, Result, SentBy,
+        Settings, Signal, SignalValue, Tasks, Value, agent, consumer, cron, on, periodic, receiver, server,
     };
 }
 

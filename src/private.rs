@@ -83,7 +83,7 @@ impl<T: DeserializeOwned + 'static> QueuePayload<T> for () {
 
 /// `T` is extracted.
 #[diagnostic::on_unimplemented(
-    message = "`{T}` is not an extractor: take SentBy, Delivery, &Cx, Publish, Push, Call, or implement `Extract`",
+    message = "`{T}` is not an extractor: take SentBy, Delivery, &Cx, Publish, Push, Call, Settings, Tasks, or implement `Extract`",
     label = "not an extractor"
 )]
 pub trait Argument<T> {

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use formicary::AgentOptions;
 use formicary::prelude::*;
 use formicary_test_support::wait::until;
 
@@ -22,6 +23,11 @@ impl Diary {
     }
 }
 
+#[derive(serde::Deserialize)]
+struct Notes {
+    first: String,
+}
+
 struct Everything {
     diary: Diary,
     comments: u64,
@@ -30,8 +36,8 @@ struct Everything {
 #[agent(name = "everything")]
 impl Everything {
     #[on(pre_start)]
-    async fn before(&self) {
-        self.diary.note("pre_start");
+    async fn before(&self, notes: Settings<Notes>) {
+        self.diary.note(&notes.first);
     }
 
     #[on(post_start)]
@@ -58,8 +64,10 @@ impl Everything {
     }
 
     #[receiver(signals::Started, signals::UserCreated)]
-    async fn either(&self, value: SignalValue) {
-        self.diary.note(format!("value {}", value.signal));
+    async fn either(&self, value: SignalValue, tasks: Tasks) -> Result {
+        let diary = self.diary.clone();
+        tasks.spawn_detached("note", async move { diary.note(format!("value {}", value.signal)) })?;
+        Ok(())
     }
 
     #[receiver]
@@ -84,7 +92,8 @@ impl Everything {
 
     #[server]
     async fn serve(me: Handle<Self>, cx: &Cx) -> Result {
-        cx.stopping().await;
+        let run = async |_: &mut ()| me.with(|me| me.diary.note("server runs")).await;
+        Repeater::new("notes").every(Duration::from_millis(5)).run(cx, run).await;
         me.with(|me| me.diary.note("server ends")).await?;
         Ok(())
     }
@@ -100,8 +109,9 @@ async fn every_attribute_does_what_it_says() {
     let diary = Diary::default();
     let noted = diary.clone();
     let factory = move || Everything { diary: noted.clone(), comments: 0 };
-    let group = Group::builder().declarations(declarations()).agent(factory).start().await.unwrap();
-    let soon = ["comment of 7 from everything", "value started", "mail Comment 1", "count 1"];
+    let options = AgentOptions::new().settings(serde_json::json!({"first": "pre_start"}));
+    let group = Group::builder().declarations(declarations()).agent_with(options, factory).start().await.unwrap();
+    let soon = ["server runs", "comment of 7 from everything", "value started", "mail Comment 1", "count 1"];
     until(Duration::from_secs(10), "all handlers", async || soon.iter().all(|line| diary.has(line))).await;
     let info = group.info().await.remove(0).info;
     assert_eq!((info.receivers.len(), info.consumers.len(), info.servers.len()), (4, 1, 1), "{info}");

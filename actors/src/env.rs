@@ -42,7 +42,7 @@ pub struct Env {
     pub(crate) metered: bool,
 }
 
-/// The bounds that adapters keep. Each has a default.
+/// The bounds that a group keeps. Each has a default.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Limits {
@@ -55,6 +55,8 @@ pub struct Limits {
     pub send_deadline: Duration,
     /// How long a call waits for an answer. Default 10 s.
     pub call_deadline: Duration,
+    /// How many [`Tasks`](crate::agent::Tasks) of one agent's instance may live at once; one more is refused. Default 1,024.
+    pub tasks: NonZeroUsize,
     /// How many answers a stream of answers holds for a slow reader. Default 256.
     pub answers: NonZeroUsize,
     /// How many agents that have ended [`crate::group::Group::info`] still shows; the first ones are forgotten. Default
@@ -66,6 +68,7 @@ impl Default for Limits {
     fn default() -> Self {
         const MAX_BODY: NonZeroUsize = NonZeroUsize::new(1 << 20).unwrap();
         const IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
+        const TASKS: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
         const ANSWERS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
         const ENDED_AGENTS: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
         Self {
@@ -73,6 +76,7 @@ impl Default for Limits {
             in_flight: IN_FLIGHT,
             send_deadline: Duration::from_secs(5),
             call_deadline: Duration::from_secs(10),
+            tasks: TASKS,
             answers: ANSWERS,
             ended_agents: ENDED_AGENTS,
         }

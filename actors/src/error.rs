@@ -26,6 +26,22 @@ pub enum Error {
         /// Every problem, each with its cure.
         problems: Vec<String>,
     },
+    /// The settings that an agent was given do not fit the type that it asks for.
+    #[error("agent `{agent}`: {}", settings(.problems))]
+    AgentSettings {
+        /// The agent.
+        agent: String,
+        /// Every problem with its key, and no value: settings hold secrets.
+        problems: Vec<String>,
+    },
+    /// A bound has been met.
+    #[error("{what}: there may be {limit} at once")]
+    TooMany {
+        /// What was asked for.
+        what: String,
+        /// The bound.
+        limit: usize,
+    },
     /// A hook failed, panicked or did not end in time.
     #[error("agent `{agent}` cannot start: its {place} failed: {message}")]
     Start {
@@ -270,6 +286,14 @@ impl fmt::Display for HandlerError {
 impl fmt::Debug for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HandlerError({}: {self})", self.kind)
+    }
+}
+
+/// What is wrong with an agent's settings, with the place where they were given.
+pub(crate) fn settings(problems: &[String]) -> String {
+    match problems {
+        [problem] => format!("{problem} (given in AgentOptions::settings)"),
+        problems => format!("its settings (given in AgentOptions::settings) do not fit:\n{}", bullets(problems)),
     }
 }
 

@@ -22,6 +22,7 @@ pub mod layers;
 #[cfg(feature = "redis")]
 mod redis;
 pub mod registry;
+mod repeater;
 pub mod timer;
 mod waiter;
 
@@ -32,3 +33,4 @@ pub use env::{AdapterContext, Env, Limits};
 pub use error::{CallError, Error, HandlerError, SendError};
 pub use ids::Ids;
 pub use load::Load;
+pub use repeater::{Cancelled, Repeater, Unprepared};

@@ -1,58 +1,10 @@
-//! The signals and the queue of these tests, and a stage for them.
+//! A stage for these tests.
 
 use std::time::Duration;
 
 use formicary::events::{Event, Listener};
-use formicary::prelude::*;
-use formicary::protocol::Field;
-use formicary::{BrokerConfig, Bus, BusConfig, Declarations, GroupBuilder, MemoryBroker, MemoryBus};
+use formicary::{BrokerConfig, Bus, BusConfig, Group, GroupBuilder, MemoryBroker, MemoryBus};
 use formicary_test_support::redis::Server;
-use serde::{Deserialize, Serialize};
-
-macro_rules! signal {
-    ($name:ident, $wire:literal, $answer:ty) => {
-        #[derive(Debug, Clone, Serialize, Deserialize)]
-        pub struct $name {
-            pub n: u64,
-        }
-
-        impl Signal for $name {
-            const NAME: &'static str = $wire;
-            type Answer = $answer;
-
-            fn fields() -> Vec<Field> {
-                vec![Field::of::<u64>("n")]
-            }
-        }
-    };
-}
-
-signal!(Ping, "ping", Value);
-signal!(Pong, "pong", Value);
-signal!(Ask, "ask", u64);
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Job {
-    pub n: u64,
-}
-
-impl Queue for Job {
-    const NAME: &'static str = "jobs";
-    type Message = Self;
-
-    fn fields() -> Option<Vec<Field>> {
-        Some(vec![Field::of::<u64>("n")])
-    }
-}
-
-pub fn declarations() -> Declarations {
-    let text = r#"{"signals": [
-        {"name": "ping", "providing_args": ["n"]},
-        {"name": "pong", "providing_args": ["n"]},
-        {"name": "ask", "providing_args": ["n"], "types": {"n": "u64"}, "answer": "u64"}
-    ], "queues": [{"name": "jobs", "message": {"n": "u64"}}]}"#;
-    Declarations::parse(text, "faults").unwrap()
-}
 
 /// A group whose bus and broker are at this URL.
 pub fn group_at(url: &str) -> GroupBuilder {
@@ -82,52 +34,9 @@ impl Stage {
     }
 }
 
-/// Makes two tests out of a body: one in memory, one on Redis.
-macro_rules! on_both {
-    ($($name:ident,)+) => {
-        mod memory {
-            $(
-                #[actix::test]
-                async fn $name() {
-                    super::$name(&crate::common::Stage::memory()).await;
-                }
-            )+
-        }
-        mod redis {
-            $(
-                #[actix::test]
-                async fn $name() {
-                    if !formicary_test_support::require_redis(concat!(module_path!(), "::", stringify!($name))) {
-                        return;
-                    }
-                    let server = formicary_test_support::redis::Server::start().await;
-                    super::$name(&crate::common::Stage::Redis(server)).await;
-                }
-            )+
-        }
-    };
-}
-pub(crate) use on_both;
-
-/// Makes a test on Redis out of a body.
-macro_rules! on_redis {
-    ($($name:ident,)+) => {
-        mod redis {
-            $(
-                #[actix::test]
-                async fn $name() {
-                    if !formicary_test_support::require_redis(concat!(module_path!(), "::", stringify!($name))) {
-                        return;
-                    }
-                    super::$name().await;
-                }
-            )+
-        }
-    };
-}
-pub(crate) use on_redis;
-
+pub use formicary_test_support::cast::*;
 pub use formicary_test_support::wait::until;
+pub use formicary_test_support::{on_both, on_redis};
 
 pub const SOON: Duration = Duration::from_secs(10);
 

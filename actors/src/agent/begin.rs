@@ -13,6 +13,7 @@ use super::instance::{Core, CrashCell, Instance, Lanes, guarded_now};
 use super::lanes::ConsumerSlot;
 use super::life::{End, Life, Running, failed};
 use super::receive::{AgentInlet, ConsumerInbox};
+use super::task_group::OwnTasks;
 use super::tasks::{run_hook, run_server};
 use super::timers;
 use super::turns::Turns;
@@ -35,6 +36,7 @@ pub(crate) async fn begin<A: 'static>(life: &mut Life<A>) -> Result<Running<A>, 
         beat: shared.env.beats.of_this_arbiter(&shared.env.events),
         finishing: Cell::new(false),
         jobs: Cell::new(0),
+        tasks: OwnTasks::new(shared.clone()),
         shared,
     };
     let instance = Rc::new(Instance { agent: RefCell::new(agent), plan: life.plan.clone(), core: Rc::new(core) });

@@ -3,6 +3,7 @@
 use formicary_protocol::FieldKind;
 
 use super::extract::Needs;
+use super::instance::guarded_now;
 use super::plan::{HandlerPlan, Plan};
 use super::shared::Shared;
 use crate::events::HandlerKind;
@@ -64,6 +65,7 @@ pub(crate) fn check<A>(plan: &Plan<A>, shared: &Shared) -> Vec<String> {
     }
     for handler in plan.handlers() {
         outputs(&handler.name, &handler.needs, shared, &mut problems);
+        settings(&handler.name, &handler.needs, shared, &mut problems);
     }
     for handler in plan.handlers() {
         check_needs(handler, &mut problems);
@@ -81,6 +83,17 @@ fn check_needs(handler: &HandlerPlan, problems: &mut Vec<String>) {
     }
     if needs.deliveries > 1 {
         problems.push(format!("`{name}` asks for `Delivery` twice: there is one"));
+    }
+}
+
+fn settings(name: &str, needs: &Needs, shared: &Shared, problems: &mut Vec<String>) {
+    for hold in &needs.settings {
+        // A type of the user's decodes here.
+        match guarded_now(|| hold(&shared.settings)) {
+            Ok(Ok(())) => {}
+            Ok(Err(misfits)) => problems.push(format!("`{name}`: {}", crate::error::settings(&misfits))),
+            Err(_) => problems.push(format!("`{name}`: the type of its settings panicked while it was decoded")),
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::flag::Flag;
 use super::info::AgentInfo;
 use super::shared::Shared;
+use crate::error::Error;
 
 /// The context of an agent: who it is, and its life.
 ///
@@ -14,7 +16,7 @@ use super::shared::Shared;
 pub struct Cx {
     core: Arc<Core>,
     /// Whether whoever has this context waits for the stop.
-    listens: Arc<AtomicBool>,
+    pub(crate) listens: Arc<AtomicBool>,
 }
 
 /// What all contexts of one instance share.
@@ -59,8 +61,42 @@ impl Cx {
         &self.core.info
     }
 
-    /// The settings that the agent was given when it was added to its group; `null` when it was given none.
-    pub fn settings(&self) -> &Value {
+    /// The settings that the agent was given when it was added to its group, decoded into `T`. When it was given none,
+    /// they are the defaults of `T`, if it has some for everything.
+    ///
+    /// [`Settings`](super::Settings) is the same as an extractor, which refuses a misfit when the agent starts.
+    ///
+    /// ```
+    /// use formicary_actors::agent::Cx;
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Smtp {
+    ///     host: String,
+    ///     #[serde(default = "submission")]
+    ///     port: u16,
+    /// }
+    ///
+    /// fn submission() -> u16 {
+    ///     587
+    /// }
+    ///
+    /// fn server(cx: &Cx) -> Result<String, formicary_actors::Error> {
+    ///     let smtp: Smtp = cx.settings()?;
+    ///     Ok(format!("{}:{}", smtp.host, smtp.port))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::AgentSettings`] with the key, what was expected and what was found, and never a value. A key that `T`
+    /// does not have is an error too.
+    pub fn settings<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        super::settings::decode(&self.shared().settings)
+            .map_err(|problems| Error::AgentSettings { agent: self.agent().to_owned(), problems })
+    }
+
+    /// The same as they were given; `null` when the agent was given none.
+    pub fn settings_value(&self) -> &Value {
         &self.shared().settings
     }
 

@@ -15,7 +15,7 @@ pub use needs::Needs;
 pub(crate) use needs::{QueueUse, SignalUse};
 pub use publish::Publish;
 pub use push::Push;
-pub use recording::{Recorded, Recorder};
+pub use recording::Recorder;
 
 use super::{Cx, Invocation};
 use crate::error::Error;
@@ -40,7 +40,7 @@ use crate::error::Error;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an extractor, so a handler cannot ask for it",
     label = "not an extractor",
-    note = "arguments after the payload are extractors: SentBy, Delivery, &Cx, Publish<S>, Push<Q>, Call<S>, or your own `impl Extract`"
+    note = "arguments after the payload are extractors: SentBy, Delivery, &Cx, Publish<S>, Push<Q>, Call<S>, Settings<T>, Tasks, or your own `impl Extract`"
 )]
 pub trait Extract: Sized + 'static {
     /// Says what the handler will use. The default says nothing.

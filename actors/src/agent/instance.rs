@@ -14,6 +14,7 @@ use super::lanes::ConsumerSlot;
 use super::plan::Plan;
 use super::receive::ReceiverInbox;
 use super::shared::Shared;
+use super::task_group::OwnTasks;
 use super::turns::Turns;
 use crate::stall::Beat;
 
@@ -38,6 +39,7 @@ pub(crate) struct Core {
     pub(crate) finishing: Cell<bool>,
     /// How many closures of handles wait for their turn or run.
     pub(crate) jobs: Cell<usize>,
+    pub(crate) tasks: OwnTasks,
 }
 
 impl Drop for Core {

@@ -1,3 +1,4 @@
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -5,8 +6,10 @@ use tokio::time::Instant;
 
 use super::context::Cx;
 use super::delivery::DeliveryState;
+use super::instance::Core;
 use super::plan::HandlerPlan;
 use super::shared::Shared;
+use super::task_group::TaskGroup;
 use super::turns::Turn;
 use crate::events::HandlerKind;
 
@@ -19,6 +22,7 @@ pub struct Invocation {
     pub(crate) sender: Option<Arc<str>>,
     pub(crate) call: Option<Arc<str>>,
     pub(crate) delivery: Option<Arc<DeliveryState>>,
+    pub(crate) tasks: Rc<TaskGroup>,
 }
 
 /// The scope of one run. It holds while the handler runs, and not for a handle of it that lives longer.
@@ -93,9 +97,10 @@ impl Held {
 }
 
 impl Invocation {
-    pub(crate) fn new(cx: Cx, plan: &HandlerPlan) -> Self {
+    pub(crate) fn new(core: &Core, cx: Cx, plan: &HandlerPlan) -> Self {
+        let tasks = core.tasks.clone();
         let scope = Held::new(plan.name.clone(), plan.kind, plan.turn);
-        Self { cx, scope, place: None, sender: None, call: None, delivery: None }
+        Self { cx, scope, place: None, sender: None, call: None, delivery: None, tasks }
     }
 
     /// Forgets the run that has ended, so that the next one begins with nothing of it.

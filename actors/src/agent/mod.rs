@@ -28,9 +28,11 @@ mod own_calls;
 mod plan;
 mod receive;
 mod request;
+mod settings;
 mod shared;
 mod shell;
 mod stop;
+mod task_group;
 mod tasks;
 mod timers;
 mod turns;
@@ -40,11 +42,13 @@ pub use builder::{
 };
 pub use context::Cx;
 pub use delivery::Delivery;
-pub use extract::{Answering, Call, Extract, Needs, Publish, Push, Recorded, Recorder, SentBy};
+pub use extract::{Answering, Call, Extract, Needs, Publish, Push, Recorder, SentBy};
 pub use handle::{Gone, Handle};
 pub use handlers::{IntoAnswer, SignalValue};
 pub use info::{AgentInfo, ConsumerInfo, OutputInfo, ReceiverInfo, TimerInfo};
 pub use invocation::Invocation;
+pub use settings::Settings;
+pub use task_group::{Task, TaskOutcome, Tasks};
 pub use timers::Overlap;
 pub use turns::Turn;
 

@@ -60,7 +60,7 @@ pub(crate) async fn drain<A: 'static>(
         if for_good {
             dispatch(&mut running);
         }
-        if running.work.is_empty() && running.servers.is_empty() {
+        if running.work.is_empty() && running.servers.is_empty() && !instance.core.tasks.one_listens() {
             break;
         }
         tokio::select! {
@@ -68,6 +68,7 @@ pub(crate) async fn drain<A: 'static>(
             () = tokio::time::sleep_until(cut_off) => {
                 tracing::warn!(
                     agent = %life.shared.agent, handlers = running.work.len(), servers = running.servers.len(),
+                    tasks = instance.core.tasks.living(),
                     "not all ended before the stop deadline: they are cut off"
                 );
                 break;
@@ -89,10 +90,12 @@ pub(crate) async fn drain<A: 'static>(
             }
             Some(ended) = running.work.join_next() => task_ended(&instance, ended),
             Some(ended) = running.servers.join_next() => task_ended(&instance, ended),
+            () = instance.core.tasks.one_ended() => {}
         }
     }
     end_all(&instance, &mut running.servers).await;
     end_all(&instance, &mut running.work).await;
+    instance.core.tasks.end_all().await;
     if for_good {
         drop_inboxes(life);
     }
@@ -125,6 +128,7 @@ pub(crate) async fn abort<A: 'static>(life: &Life<A>, mut running: Running<A>) {
     instance.core.cx.stopping_flag().raise();
     end_all(&instance, &mut running.servers).await;
     end_all(&instance, &mut running.work).await;
+    instance.core.tasks.end_all().await;
     for slot in life.consumers.iter() {
         slot.give_back();
     }

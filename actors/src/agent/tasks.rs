@@ -25,7 +25,7 @@ async fn run_task<A: 'static>(
     let around = Around { rate: None, layers: Some(layers) };
     let chain = || Rc::new(Chain::new(plan, &instance.plan.layers, around, core));
     let chain = plan.chain.get_or_init(chain);
-    let run = Invocation::new(core.cx.clone(), plan);
+    let run = Invocation::new(core, core.cx.clone(), plan);
     let entered = chain.enter(&run, Some(timeout));
     let _turn = core.turns.take(plan.turn).await;
     let handler = async {
@@ -73,7 +73,7 @@ pub(crate) async fn run_server<A: 'static, O>(
     let around = Around { rate: None, layers: Some(layers) };
     let chain = || Rc::new(Chain::new(&plan.handler, &instance.plan.layers, around, core));
     let chain = plan.handler.chain.get_or_init(chain);
-    let run = Invocation::new(cx.clone(), &plan.handler);
+    let run = Invocation::new(core, cx.clone(), &plan.handler);
     let entered = chain.enter(&run, timeout);
     let handler = async { (plan.serve)(handle.with_cx(cx), &run).await };
     said(chain.run(core, entered, &run, &|| {}, handler).await)

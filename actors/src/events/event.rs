@@ -20,6 +20,8 @@ pub enum HandlerKind {
     Hook,
     /// A server.
     Server,
+    /// A task that nobody waits for.
+    Task,
 }
 
 impl HandlerKind {
@@ -32,6 +34,7 @@ impl HandlerKind {
             Self::Cron => "cron",
             Self::Hook => "hook",
             Self::Server => "server",
+            Self::Task => "task",
         }
     }
 }
@@ -103,6 +106,8 @@ pub enum Event {
     LateAnswer { call: Arc<str> },
     DuplicateAnswer { call: Arc<str> },
     TimerSkipped { agent: Arc<str>, handler: Arc<str> },
+    RepeatFailed { agent: Arc<str>, repeater: Arc<str>, error: Arc<str> },
+    TaskPanicked { agent: Arc<str>, task: Arc<str>, message: Arc<str> },
     Disconnected { link: Arc<str>, reason: Arc<str> },
     Reconnected { link: Arc<str>, after: Duration },
     Crashed { agent: Arc<str>, instance: Arc<str>, handler: Arc<str>, message: Arc<str> },
@@ -138,6 +143,8 @@ impl Event {
             Self::LateAnswer { .. } => EventKind::LateAnswer,
             Self::DuplicateAnswer { .. } => EventKind::DuplicateAnswer,
             Self::TimerSkipped { .. } => EventKind::TimerSkipped,
+            Self::RepeatFailed { .. } => EventKind::RepeatFailed,
+            Self::TaskPanicked { .. } => EventKind::TaskPanicked,
             Self::Disconnected { .. } => EventKind::Disconnected,
             Self::Reconnected { .. } => EventKind::Reconnected,
             Self::Crashed { .. } => EventKind::Crashed,

@@ -70,6 +70,10 @@ kinds! {
     DuplicateAnswer = "duplicate_answers",
     /// A run of a timer was left out, because the one before it still ran.
     TimerSkipped = "timers_skipped",
+    /// A repeater's `prepare` or `run` returned an error.
+    RepeatFailed = "repeats_failed",
+    /// A task of an agent panicked.
+    TaskPanicked = "tasks_panicked",
     /// An adapter lost its connection.
     Disconnected = "disconnected",
     /// An adapter is connected again.

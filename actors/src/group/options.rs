@@ -67,7 +67,7 @@ impl AgentOptions {
         self
     }
 
-    /// The agent's own settings, for [`crate::agent::Cx::settings`].
+    /// The agent's own settings, for [`Settings`](crate::agent::Settings) and [`Cx::settings`](crate::agent::Cx::settings).
     #[must_use]
     pub fn settings(mut self, settings: Value) -> Self {
         self.settings = settings;

@@ -1,59 +1,10 @@
-//! The signals and queues of these tests, and a stage for them.
+//! A stage for these tests, and what they write down.
 
 use std::sync::{Arc, Mutex};
 
 use formicary_actors::broker::MemoryBroker;
 use formicary_actors::bus::MemoryBus;
 use formicary_actors::group::{BrokerConfig, BusConfig, Group, GroupBuilder};
-use formicary_protocol::{Declarations, Field, Queue, Signal, Value};
-use serde::{Deserialize, Serialize};
-
-macro_rules! signal {
-    ($name:ident, $wire:literal, $answer:ty) => {
-        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-        pub struct $name {
-            pub n: u64,
-        }
-
-        impl Signal for $name {
-            const NAME: &'static str = $wire;
-            type Answer = $answer;
-
-            fn fields() -> Vec<Field> {
-                vec![Field::of::<u64>("n")]
-            }
-        }
-    };
-}
-
-signal!(Ping, "ping", Value);
-signal!(Pong, "pong", Value);
-signal!(Ask, "ask", u64);
-signal!(Tell, "tell", ());
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Job {
-    pub n: u64,
-}
-
-impl Queue for Job {
-    const NAME: &'static str = "jobs";
-    type Message = Self;
-
-    fn fields() -> Option<Vec<Field>> {
-        Some(vec![Field::of::<u64>("n")])
-    }
-}
-
-pub fn declarations() -> Declarations {
-    let text = r#"{"signals": [
-        {"name": "ping", "providing_args": ["n"]},
-        {"name": "pong", "providing_args": ["n"]},
-        {"name": "ask", "providing_args": ["n"], "types": {"n": "u64"}, "answer": "u64"},
-        {"name": "tell", "providing_args": ["n"]}
-    ], "queues": [{"name": "jobs", "message": {"n": "u64"}}]}"#;
-    Declarations::parse(text, "test").unwrap()
-}
 
 /// Where a test runs: in memory with a paused clock, or on a real Redis.
 pub enum Stage {
@@ -102,34 +53,6 @@ impl Stage {
     }
 }
 
-/// Makes two tests out of a body: one in memory, one on Redis.
-macro_rules! on_both {
-    ($($name:ident,)+) => {
-        mod memory {
-            $(
-                #[actix::test]
-                async fn $name() {
-                    super::$name(&crate::common::Stage::memory()).await;
-                }
-            )+
-        }
-        #[cfg(feature = "redis")]
-        mod redis {
-            $(
-                #[actix::test]
-                async fn $name() {
-                    if !formicary_test_support::require_redis(concat!(module_path!(), "::", stringify!($name))) {
-                        return;
-                    }
-                    let server = formicary_test_support::redis::Server::start().await;
-                    super::$name(&crate::common::Stage::Redis(server)).await;
-                }
-            )+
-        }
-    };
-}
-pub(crate) use on_both;
-
 /// What happened, in order, seen from every thread.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<String>>>);
@@ -148,6 +71,8 @@ impl Log {
     }
 }
 
+pub use formicary_test_support::cast::*;
+pub use formicary_test_support::on_both;
 pub use formicary_test_support::wait::until;
 
 pub const SOON: std::time::Duration = std::time::Duration::from_secs(10);

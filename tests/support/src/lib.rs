@@ -5,13 +5,17 @@
 //! - [`python::Peer`]: a Python `microagent` process from `tests/interop`.
 //! - [`process::Child`]: any program, such as an example, with its output and its signals.
 //! - [`wait::until`]: the one place where a test waits.
+//! - [`cast`]: the signals and the queue that tests of agents play with.
+//! - [`on_both`], [`on_redis`]: tests made out of bodies that run in memory and on a Redis.
 //! - [`require_redis`], [`require_python`]: leave a test out, aloud, where its server is missing.
 //!
-//! Nothing here depends on another crate of the workspace, and nothing depends on the runtime of the test: servers and
+//! Nothing here depends on another crate of the workspace but `protocol`, and nothing depends on the runtime of the test: servers and
 //! programs are plain processes, the proxy has a thread of its own, and all of them end when their value is dropped.
 //! What goes wrong with a server or a program panics with what it printed, since only tests call this.
 
 mod available;
+mod bodies;
+pub mod cast;
 mod port;
 pub mod process;
 pub mod proxy;

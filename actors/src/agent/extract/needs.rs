@@ -1,4 +1,6 @@
 use formicary_protocol::{Declarations, Error, Queue, Signal};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// What the extractors of one handler use. Held against the declarations when the agent starts, and shown in `info()`.
 #[derive(Debug, Clone, Default)]
@@ -9,7 +11,11 @@ pub struct Needs {
     pub(crate) pushes: Vec<QueueUse>,
     pub(crate) sender: bool,
     pub(crate) deliveries: usize,
+    pub(crate) settings: Vec<HoldSettings>,
 }
+
+/// Holds the agent's settings against a type that a handler asks for. `Err` has every problem.
+pub(crate) type HoldSettings = fn(&Value) -> Result<(), Vec<String>>;
 
 /// A signal that a handler sends, calls or receives, with what its Rust type holds.
 #[derive(Debug, Clone)]
@@ -53,5 +59,10 @@ impl Needs {
     /// The handler sends to a queue.
     pub fn pushes<Q: Queue>(&mut self) {
         self.pushes.push(QueueUse::of::<Q>());
+    }
+
+    /// The handler needs the agent's settings as a `T`: settings that do not decode into it are refused at start.
+    pub fn settings<T: DeserializeOwned>(&mut self) {
+        self.settings.push(|settings| crate::agent::settings::decode::<T>(settings).map(drop));
     }
 }

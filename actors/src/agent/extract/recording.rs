@@ -14,9 +14,6 @@ pub struct Recorder<T> {
     of: std::marker::PhantomData<fn() -> T>,
 }
 
-/// A record that was read back.
-pub type Recorded<T> = Vec<T>;
-
 #[derive(Debug, Default)]
 pub(super) struct Book {
     sent: Mutex<Vec<Value>>,
@@ -62,7 +59,7 @@ impl<T: DeserializeOwned> Recorder<T> {
     ///
     /// # Panics
     /// When a record does not decode into `T`: it was encoded from a `T`, so its two halves of serde disagree.
-    pub fn sent(&self) -> Recorded<T> {
+    pub fn sent(&self) -> Vec<T> {
         let sent = lock(&self.book.sent);
         sent.iter()
             .map(|value| match serde_json::from_value(value.clone()) {

@@ -115,7 +115,7 @@ impl ConsumeLane {
         let around = Around { rate: options.rate, layers: Some(&options.layers) };
         let chain = || Rc::new(Chain::new(&plan.handler, &instance.plan.layers, around, core));
         let slot = core.consumers.borrow()[at].clone();
-        let mut run = Invocation::new(core.cx.clone(), &plan.handler);
+        let mut run = Invocation::new(core, core.cx.clone(), &plan.handler);
         run.place = Some(slot.queue.clone());
         Self {
             core: core.clone(),

@@ -53,7 +53,7 @@ impl ReceiveLane {
             turn: plan.handler.turn,
             timeout: options.timeout,
             chain: plan.handler.chain.get_or_init(chain).clone(),
-            run: Invocation::new(core.cx.clone(), &plan.handler),
+            run: Invocation::new(core, core.cx.clone(), &plan.handler),
             in_hand: None,
             row: Row::default(),
         }
