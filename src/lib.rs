@@ -41,6 +41,8 @@ pub use background::Background;
 pub use load::{load, load_all};
 pub use run::{run, run_until_signal};
 
+#[cfg(feature = "redis")]
+pub use formicary_actors::RedisConfig;
 pub use formicary_actors::agent::{
     Agent, AgentBuilder, AgentInfo, Answering, Call, ConsumerInfo, ConsumerOptions, CronOptions, Cx, Delivery, Extract,
     Gone, Handle, HookOptions, IntoAnswer, Invocation, Needs, OutputInfo, Overlap, PeriodicOptions, Publish, Push,
@@ -55,8 +57,6 @@ pub use formicary_actors::registry::{AgentStatus, RestartKind, RestartPolicy};
 pub use formicary_actors::{
     AdapterContext, Backoff, CallError, Clock, Env, Error, HandlerError, Ids, Limits, Load, SendError,
 };
-#[cfg(feature = "redis")]
-pub use formicary_actors::{broker::redis::RedisBrokerConfig, bus::redis::RedisBusConfig};
 pub use formicary_macros::{Queue, Signal, agent, consumer, cron, declare, on, periodic, receiver, server};
 pub use formicary_protocol as protocol;
 pub use formicary_protocol::{CheckMode, Declarations, Number, Prefix, Queue, Signal, Value};

@@ -28,3 +28,5 @@ pub use env::{AdapterContext, Env, Limits};
 pub use error::{CallError, Error, HandlerError, SendError};
 pub use ids::Ids;
 pub use load::Load;
+#[cfg(feature = "redis")]
+pub use redis::RedisConfig;
