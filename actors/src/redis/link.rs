@@ -1,6 +1,6 @@
 //! One driver client for one connection attempt. Dropped, it takes its socket and every queued command with it.
 
-use super::{ConnectError, Endpoint, Reply, Settings, error::io_text, heartbeat::OUT_OF_STEP, parcel::PUBLISH_ALL};
+use super::{ConnectError, Endpoint, Reply, Settings, error::io_text, heartbeat::OUT_OF_STEP, line::PUBLISH_ALL};
 use fred::{
     clients::Client,
     error::{Error as FredError, ErrorKind},

@@ -25,7 +25,6 @@ mod heartbeat;
 mod life;
 mod line;
 mod link;
-mod parcel;
 mod reply;
 mod script;
 mod settings;
@@ -33,15 +32,13 @@ mod state;
 mod subscription;
 #[cfg(test)]
 mod tests;
-mod writer;
 
 pub use config::RedisConfig;
 pub use connection::Connection;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{CommandError, ConnectError};
 pub use follow::follow;
-pub use line::{Job, Line};
-pub use parcel::Command;
+pub use line::{Command, Job, Line};
 pub use reply::Reply;
 pub use script::Script;
 pub use settings::Settings;

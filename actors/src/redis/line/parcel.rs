@@ -1,6 +1,6 @@
 //! Commands that go out together: one command to the server, whose answer is shared out.
 
-use super::{CommandError, Reply, Settings, link::raw};
+use crate::redis::{CommandError, Reply, Settings, link::raw};
 use bytes::Bytes;
 use fred::{
     clients::{Client, WithOptions},
@@ -14,7 +14,7 @@ use fred::{
 /// The driver takes some 2 µs for a command and its answer; the server takes no longer for a pair in here than for a
 /// `PUBLISH`. It has no `#!lua` line, so that the server judges it by what it does: a publish is allowed on a
 /// replica and to a full server.
-pub(super) const PUBLISH_ALL: &str = "local answers = {}
+pub(in crate::redis) const PUBLISH_ALL: &str = "local answers = {}
 for i = 1, #ARGV, 2 do answers[(i + 1) / 2] = redis.pcall('PUBLISH', ARGV[i], ARGV[i + 1]) end
 return answers";
 

@@ -1,11 +1,14 @@
 //! The task behind a line: it writes what waits, and shares the answers out.
 
 use super::{
+    Job,
+    parcel::{Answer, Parcel},
+    queue::{Numbered, Queue},
+};
+use crate::redis::{
     CommandError,
     error::{Fate, fate},
     gate::Permit,
-    line::{Job, Numbered, Queue},
-    parcel::{Answer, Parcel},
 };
 use fred::{error::Error as FredError, interfaces::ClientLike, types::config::Options};
 use futures_util::{StreamExt, stream::FuturesUnordered};
