@@ -45,6 +45,8 @@ pub use load::{load, load_all};
 pub use remote::Remote;
 pub use run::{run, run_until_signal};
 
+#[cfg(feature = "redis")]
+pub use formicary_actors::RedisConfig;
 pub use formicary_actors::agent::{
     Agent, AgentBuilder, AgentInfo, Answering, Call, ConsumerInfo, ConsumerOptions, CronOptions, Cx, Delivery, Extract,
     Gone, Handle, HookOptions, IntoAnswer, Invocation, Needs, OutputInfo, Overlap, PeriodicOptions, Publish, Push,
@@ -62,8 +64,6 @@ pub use formicary_actors::{
     AdapterContext, Backoff, CallError, Cancelled, Clock, Env, Error, HandlerError, Ids, Limits, Load, Repeater,
     SendError, Unprepared, block_on,
 };
-#[cfg(feature = "redis")]
-pub use formicary_actors::{broker::redis::RedisBrokerConfig, bus::redis::RedisBusConfig};
 pub use formicary_macros::{Queue, Signal, agent, consumer, cron, declare, on, periodic, receiver, server};
 pub use formicary_protocol as protocol;
 pub use formicary_protocol::{CheckMode, Declarations, Number, Prefix, Queue, Signal, Value};

@@ -33,4 +33,6 @@ pub use env::{AdapterContext, Env, Limits};
 pub use error::{CallError, Error, HandlerError, SendError};
 pub use ids::Ids;
 pub use load::Load;
+#[cfg(feature = "redis")]
+pub use redis::RedisConfig;
 pub use repeater::{Cancelled, Repeater, Unprepared};

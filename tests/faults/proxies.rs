@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use formicary::RedisBusConfig;
+use formicary::RedisConfig;
 use formicary_test_support::proxy::{Mode, Proxy};
 use formicary_test_support::redis::Server;
 use tokio::time::{Instant, sleep_until};
@@ -118,7 +118,7 @@ async fn a_blocking_read_in_a_black_hole_is_found_within_10_s() {
     let (server, proxy) = behind_a_proxy().await;
     let ledger = Ledger::default();
     let book = ledger.clone();
-    let bus: RedisBusConfig = server.url().parse().unwrap();
+    let bus: RedisConfig = server.url().parse().unwrap();
     let group = group_at(&proxy.url()).bus(formicary::BusConfig::redis(bus));
     let group = group.agent(move || Worker(book.clone())).start().await.unwrap();
     until(SOON, "the blocking read", async || {

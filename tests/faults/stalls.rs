@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use formicary::prelude::*;
-use formicary::{BrokerConfig, BusConfig, EventKind, RedisBrokerConfig, RedisBusConfig};
+use formicary::{BrokerConfig, BusConfig, EventKind, RedisConfig};
 use formicary_test_support::proxy::{Mode, Proxy};
 use formicary_test_support::redis::Server;
 
@@ -50,11 +50,11 @@ async fn stalls_with_a_ping_under_way_are_no_outage() {
     let server = Server::start().await;
     let proxy = Proxy::start(server.port()).await;
     let heartbeat = Duration::from_millis(500);
-    let bus: RedisBusConfig = proxy.url().parse().unwrap();
-    let broker: RedisBrokerConfig = proxy.url().parse().unwrap();
+    let redis: RedisConfig = proxy.url().parse().unwrap();
+    let redis = redis.heartbeat(heartbeat);
     let group = group_at(&proxy.url())
-        .bus(BusConfig::redis(bus.heartbeat(heartbeat)))
-        .broker(BrokerConfig::redis(broker.heartbeat(heartbeat)))
+        .bus(BusConfig::redis(redis.clone()))
+        .broker(BrokerConfig::redis(redis))
         .agent(|| Stalls)
         .start()
         .await

@@ -11,7 +11,6 @@
 //!
 //! The parts:
 //!
-//! - [`RedisBrokerConfig`]: how to reach the server.
 //! - `connection`: the adapter's end of the connections, and how they are closed.
 //! - `publish`: messages on their way out.
 //! - `consume`: taking messages, as many as a consumer has credit for.
@@ -19,7 +18,6 @@
 //! - `inspect`: counts and dead letters.
 
 mod adapter;
-mod config;
 mod connection;
 mod consume;
 mod consumer;
@@ -33,17 +31,15 @@ mod tests;
 
 use actix::System;
 
-pub use config::RedisBrokerConfig;
-
 use super::{Broker, BrokerPort};
 use crate::error::Error;
-use crate::{AdapterContext, Env};
+use crate::{AdapterContext, Env, RedisConfig};
 
 /// Starts an adapter on the current arbiter, and returns at once: the broker says in its state when it is connected.
 ///
 /// # Errors
 /// [`Error::NoSystem`] outside of an actix system.
-pub fn start(config: &RedisBrokerConfig, env: Env) -> Result<Broker, Error> {
+pub fn start(config: &RedisConfig, env: Env) -> Result<Broker, Error> {
     if System::try_current().is_none() {
         return Err(Error::NoSystem);
     }

@@ -5,6 +5,8 @@
 
 mod handle;
 mod memory;
+#[cfg(feature = "redis")]
+mod names;
 mod port;
 mod receive;
 #[cfg(feature = "redis")]
@@ -17,4 +19,7 @@ pub use port::BusPort;
 pub(crate) use handle::{RawCall, until_up};
 pub(crate) use receive::bad;
 #[cfg(feature = "redis")]
-pub(crate) use receive::{Incoming, read};
+pub(crate) use {
+    names::Names,
+    receive::{Incoming, read_with},
+};

@@ -15,6 +15,16 @@ pub(crate) enum Incoming {
 
 /// Reads what came over the wire. What is wrong is counted and logged, and never more than that.
 pub(crate) fn read(env: &Env, channel: &[u8], body: Bytes) -> Option<Incoming> {
+    read_with(env, channel, body, |name| name.into())
+}
+
+/// As [`read`], with a `name` that makes names of signals, senders and responders, which come over and over.
+pub(crate) fn read_with(
+    env: &Env,
+    channel: &[u8],
+    body: Bytes,
+    mut name: impl FnMut(&str) -> Arc<str>,
+) -> Option<Incoming> {
     let parsed = match Channel::parse(&env.prefix, channel) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -33,17 +43,12 @@ pub(crate) fn read(env: &Env, channel: &[u8], body: Bytes) -> Option<Incoming> {
         return None;
     }
     Some(match parsed {
-        Channel::Signal { signal, sender, call } => Incoming::Signal(Arriving {
-            signal: signal.into(),
-            sender: sender.into(),
-            call: call.map(Into::into),
-            body,
-        }),
-        Channel::Answer { responder, call } => {
-            Incoming::Answer { responder: responder.into(), call: call.into(), body }
+        Channel::Signal { signal, sender, call } => {
+            Incoming::Signal(Arriving { signal: name(signal), sender: name(sender), call: call.map(Into::into), body })
         }
+        Channel::Answer { responder, call } => Incoming::Answer { responder: name(responder), call: call.into(), body },
         Channel::AnswerError { responder, call } => {
-            Incoming::AnswerError { responder: responder.into(), call: call.into(), body }
+            Incoming::AnswerError { responder: name(responder), call: call.into(), body }
         }
     })
 }

@@ -3,13 +3,11 @@
 //! One connection carries everything: publishes, one pattern for each signal that somebody here subscribes to, and the
 //! two patterns on which answers come. What arrives is put into inboxes at once; nothing here waits for an agent.
 //!
-//! - [`RedisBusConfig`]: how to reach the server.
 //! - `connection`: the adapter's end of the connection, and what happens when it is lost.
 //! - `publish`: signals, calls and answers on their way out.
 //! - `consume`: subscriptions, and what arrives on them.
 
 mod adapter;
-mod config;
 mod connection;
 mod consume;
 mod publish;
@@ -18,19 +16,17 @@ mod tests;
 
 use actix::System;
 
-pub use config::RedisBusConfig;
-
 use super::{Bus, BusPort};
 use crate::error::Error;
 use crate::waiter::Waiter;
-use crate::{AdapterContext, Env};
+use crate::{AdapterContext, Env, RedisConfig};
 
 /// Starts an adapter and its waiter on the current arbiter, and returns at once: the bus says in its state when it is
 /// connected.
 ///
 /// # Errors
 /// [`Error::NoSystem`] outside of an actix system.
-pub fn start(config: &RedisBusConfig, env: Env) -> Result<Bus, Error> {
+pub fn start(config: &RedisConfig, env: Env) -> Result<Bus, Error> {
     if System::try_current().is_none() {
         return Err(Error::NoSystem);
     }

@@ -119,7 +119,7 @@ pub struct BusConfig(pub(crate) BusKind);
 pub(crate) enum BusKind {
     Memory(MemoryBus),
     #[cfg(feature = "redis")]
-    Redis(crate::bus::redis::RedisBusConfig),
+    Redis(crate::RedisConfig),
     Custom(Arc<dyn Fn(Env) -> Bus + Send + Sync>),
 }
 
@@ -131,7 +131,7 @@ pub struct BrokerConfig(pub(crate) BrokerKind);
 pub(crate) enum BrokerKind {
     Memory(MemoryBroker),
     #[cfg(feature = "redis")]
-    Redis(crate::broker::redis::RedisBrokerConfig),
+    Redis(crate::RedisConfig),
     Custom(Arc<dyn Fn(Env) -> Broker + Send + Sync>),
 }
 
@@ -155,7 +155,7 @@ impl BusConfig {
 
     /// A bus on Redis.
     #[cfg(feature = "redis")]
-    pub fn redis(config: crate::bus::redis::RedisBusConfig) -> Self {
+    pub fn redis(config: crate::RedisConfig) -> Self {
         Self(BusKind::Redis(config))
     }
 
@@ -173,7 +173,7 @@ impl BrokerConfig {
 
     /// A broker on Redis.
     #[cfg(feature = "redis")]
-    pub fn redis(config: crate::broker::redis::RedisBrokerConfig) -> Self {
+    pub fn redis(config: crate::RedisConfig) -> Self {
         Self(BrokerKind::Redis(config))
     }
 

@@ -1,7 +1,7 @@
 //! One connection that is kept up for ever, as its owner holds it.
 
 use super::{
-    ConnectError, Endpoint, Incoming, Settings, State, backoff::Backoff, gate::Gate, life, subscription::Sink,
+    ConnectError, Endpoint, Receiver, Settings, State, backoff::Backoff, gate::Gate, life, subscription::Sink,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -59,7 +59,7 @@ impl Connection {
         settings: Settings,
         random: impl FnMut() -> f64 + 'static,
         observer: Observer,
-        sink: Option<Box<dyn FnMut(Incoming)>>,
+        sink: Option<Receiver>,
     ) -> Self {
         let gate = Gate::new(settings.max_in_flight.get(), settings.max_waiting.get());
         let backoff = Backoff::new(&settings, Box::new(random));

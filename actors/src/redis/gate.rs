@@ -91,27 +91,46 @@ impl Gate {
 
     /// Waits for a turn until `deadline`. What is awaited right after must start in the same poll, or order is lost.
     pub(super) async fn enter(self: &Rc<Self>, deadline: Instant) -> Result<Permit, CommandError> {
+        if let Some(entered) = self.try_enter() {
+            return entered;
+        }
+        let waiting = self.line.borrow().waiting.len();
+        if waiting >= self.line.borrow().max_waiting {
+            return Err(self.too_many(waiting));
+        }
+        match timeout_at(deadline, self.wait()).await {
+            Ok(result) => result,
+            Err(_) => Err(self.refusal()),
+        }
+    }
+
+    /// Waits for a turn, however long and however many wait: for those that bound both themselves.
+    pub(super) async fn enter_whenever(self: &Rc<Self>) -> Result<Permit, CommandError> {
+        match self.try_enter() {
+            Some(entered) => entered,
+            None => self.wait().await,
+        }
+    }
+
+    fn try_enter(self: &Rc<Self>) -> Option<Result<Permit, CommandError>> {
+        let mut line = self.line.borrow_mut();
+        if line.shut {
+            return Some(Err(line.refusal()));
+        }
+        let wire = line.room().filter(|_| line.waiting.is_empty())?.clone();
+        line.in_flight += 1;
+        Some(Ok(Permit { gate: self.clone(), wire, waited: false }))
+    }
+
+    async fn wait(self: &Rc<Self>) -> Result<Permit, CommandError> {
         let ticket = {
             let mut line = self.line.borrow_mut();
-            if line.shut {
-                return Err(line.refusal());
-            }
-            if line.waiting.is_empty()
-                && let Some(wire) = line.room().cloned()
-            {
-                line.in_flight += 1;
-                return Ok(Permit { gate: self.clone(), wire, waited: false });
-            }
-            if line.waiting.len() >= line.max_waiting {
-                let text = format!("{} commands wait already ({})", line.waiting.len(), line.why_down);
-                return Err(CommandError::NotSent(text));
-            }
             let number = line.next_ticket;
             line.next_ticket += 1;
             line.waiting.insert(number, None);
             Ticket { gate: self, number }
         };
-        let turn = poll_fn(|cx| {
+        poll_fn(|cx| {
             let mut line = self.line.borrow_mut();
             if line.shut {
                 return Poll::Ready(Err(line.refusal()));
@@ -123,11 +142,23 @@ impl Gate {
             }
             line.waiting.insert(ticket.number, Some(cx.waker().clone()));
             Poll::Pending
-        });
-        match timeout_at(deadline, turn).await {
-            Ok(result) => result,
-            Err(_) => Err(self.line.borrow().refusal()),
-        }
+        })
+        .await
+    }
+
+    /// Whether there is a connection.
+    pub(super) fn is_open(&self) -> bool {
+        self.line.borrow().wire.as_ref().is_some_and(Wire::alive)
+    }
+
+    /// What a command is told that has waited in vain.
+    pub(super) fn refusal(&self) -> CommandError {
+        self.line.borrow().refusal()
+    }
+
+    /// What a command is told that may not wait.
+    pub(super) fn too_many(&self, waiting: usize) -> CommandError {
+        CommandError::NotSent(format!("{waiting} commands wait already ({})", self.line.borrow().why_down))
     }
 
     pub(super) fn open(&self, wire: Wire) {

@@ -1,6 +1,6 @@
 //! One driver client for one connection attempt. Dropped, it takes its socket and every queued command with it.
 
-use super::{ConnectError, Endpoint, Reply, Settings, error::io_text, heartbeat::OUT_OF_STEP};
+use super::{ConnectError, Endpoint, Reply, Settings, error::io_text, heartbeat::OUT_OF_STEP, line::PUBLISH_ALL};
 use fred::{
     clients::Client,
     error::{Error as FredError, ErrorKind},
@@ -27,6 +27,7 @@ pub(super) struct Link {
     pub(super) client: Client,
     messages: broadcast::Receiver<Message>,
     router: Router,
+    runs_scripts: bool,
 }
 
 /// What a command needs of a link.
@@ -34,6 +35,8 @@ pub(super) struct Link {
 pub(super) struct Wire {
     pub(super) client: Client,
     router: AbortHandle,
+    /// Whether its user may run scripts.
+    pub(super) runs_scripts: bool,
 }
 
 impl Wire {
@@ -54,7 +57,7 @@ impl Link {
         let messages = client.message_rx();
         let wait = client.wait_for_connect();
         // Dropping the guard ends the router and its socket, also when this future is dropped half-way.
-        let mut link = Self { client: client.clone(), messages, router: client.connect() };
+        let mut link = Self { client: client.clone(), messages, router: client.connect(), runs_scripts: false };
         let connected = async {
             tokio::select! {
                 biased;
@@ -71,6 +74,10 @@ impl Link {
         client.hello(RespVersion::RESP3, None, None).await.map_err(|error| sort(&error))?;
         link.check_version().await?;
         link.ask("CLIENT SETNAME", vec![name.to_owned()]).await.ok();
+        link.runs_scripts = match link.ask("EVAL", vec![PUBLISH_ALL.to_owned(), "0".to_owned()]).await {
+            Err(unreachable @ ConnectError::Unreachable(_)) => return Err(unreachable),
+            ran => ran.is_ok(),
+        };
         Ok(link)
     }
 
@@ -111,7 +118,7 @@ impl Link {
     }
 
     pub(super) fn wire(&self) -> Wire {
-        Wire { client: self.client.clone(), router: self.router.abort_handle() }
+        Wire { client: self.client.clone(), router: self.router.abort_handle(), runs_scripts: self.runs_scripts }
     }
 
     pub(super) fn parts(&mut self) -> (&mut Router, &mut broadcast::Receiver<Message>) {

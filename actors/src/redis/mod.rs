@@ -6,6 +6,7 @@
 //!
 //! - [`Endpoint`]: where the server is; its password is never shown.
 //! - [`Connection`]: one TCP connection that is kept up for ever; commands wait for it within their own deadline.
+//! - [`Line`]: publishes and pushes, which go out together.
 //! - [`CommandError`]: did the command go out (`NotSent`, `Unknown`), or did the server refuse it (`Refused`)?
 //! - [`Script`]: Lua, by its hash, loaded when the server does not know it.
 //!
@@ -14,6 +15,7 @@
 mod backoff;
 mod blocking;
 mod command;
+mod config;
 mod connection;
 mod endpoint;
 mod error;
@@ -21,6 +23,7 @@ mod follow;
 mod gate;
 mod heartbeat;
 mod life;
+mod line;
 mod link;
 mod reply;
 mod script;
@@ -30,15 +33,17 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 
+pub use config::RedisConfig;
 pub use connection::Connection;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{CommandError, ConnectError};
 pub use follow::follow;
+pub use line::{Command, Job, Line};
 pub use reply::Reply;
 pub use script::Script;
 pub use settings::Settings;
 pub use state::State;
-pub use subscription::Incoming;
+pub use subscription::{Incoming, Receiver};
 
 /// Random numbers from 0 to 1 out of the group's one source of chance.
 pub fn chance(ids: &crate::Ids) -> impl FnMut() -> f64 + 'static {

@@ -19,6 +19,10 @@ pub struct Settings {
     pub max_in_flight: NonZeroUsize,
     /// How many commands may wait in line, for a connection or for room in flight (default 10,000); more are refused.
     pub max_waiting: NonZeroUsize,
+    /// How many publishes, or pushes to one list, may go out as one command (default 256).
+    pub parcel_commands: NonZeroUsize,
+    /// How many bytes of publishes or pushes may go out as one command (default 64 KiB); a larger one goes out alone.
+    pub parcel_bytes: NonZeroUsize,
     /// How many received signals the driver keeps until we fetch them (default 16,384); what overflows is told as
     /// [`Incoming::Lost`](super::Incoming). Takes about 0.6 KiB each on a connection that subscribes, none elsewhere.
     pub message_buffer: NonZeroUsize,
@@ -42,6 +46,8 @@ impl Default for Settings {
             backoff_most: Duration::from_secs(1),
             max_in_flight: count(16_384),
             max_waiting: count(10_000),
+            parcel_commands: count(256),
+            parcel_bytes: count(64 * 1024),
             message_buffer: count(16_384),
             quiet: false,
         }

@@ -28,11 +28,11 @@ const BURST: usize = 4096;
 /// What a subscribed connection hands to its owner.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Incoming {
+pub enum Incoming<'a> {
     /// One message. The driver does not say which pattern it matched: patterns that overlap deliver it twice.
     Message {
         /// The channel it was published to.
-        channel: String,
+        channel: &'a str,
         /// The bytes as they were published.
         body: Bytes,
     },
@@ -40,7 +40,10 @@ pub enum Incoming {
     Lost(u64),
 }
 
-pub(super) type Sink = RefCell<Box<dyn FnMut(Incoming)>>;
+/// Who gets what arrives.
+pub type Receiver = Box<dyn FnMut(Incoming<'_>)>;
+
+pub(super) type Sink = RefCell<Receiver>;
 
 /// Hands messages to the sink until the connection ends; never returns before.
 pub(super) async fn drain(messages: &mut broadcast::Receiver<Message>, sink: &Sink, activity: &Cell<u64>) {
@@ -49,13 +52,14 @@ pub(super) async fn drain(messages: &mut broadcast::Receiver<Message>, sink: &Si
         // The driver reads some ten thousand messages in one go; `recv` alone would yield after 128 of them, and the
         // buffer overflow before our next turn.
         for _ in 0..BURST {
-            let incoming = match next {
-                Ok(message) => Incoming::from(message),
-                Err(TryRecvError::Lagged(count)) => Incoming::Lost(count),
+            match next {
+                Ok(Message { channel, value, .. }) => {
+                    (sink.borrow_mut())(Incoming::Message { channel: &channel, body: body(value) });
+                }
+                Err(TryRecvError::Lagged(count)) => (sink.borrow_mut())(Incoming::Lost(count)),
                 Err(_) => break,
-            };
+            }
             activity.set(activity.get() + 1);
-            (sink.borrow_mut())(incoming);
             next = messages.try_recv();
         }
         match next {
@@ -68,12 +72,6 @@ pub(super) async fn drain(messages: &mut broadcast::Receiver<Message>, sink: &Si
             Err(TryRecvError::Closed) => return std::future::pending().await,
             _ => tokio::task::yield_now().await,
         }
-    }
-}
-
-impl From<Message> for Incoming {
-    fn from(message: Message) -> Self {
-        Self::Message { channel: message.channel.to_string(), body: body(message.value) }
     }
 }
 
@@ -125,15 +123,11 @@ impl Connection {
         send: impl AsyncFn(&WithOptions<Client>) -> Result<(), FredError>,
     ) -> Result<(), CommandError> {
         let pong: Result<String, _> = self
-            .call(
-                within,
-                |_| true,
-                async |client| {
-                    // Not `try_join`: both must be polled in this order, and the ping to its end.
-                    let (sent, pong) = join(send(&client), client.ping(Some(BARRIER.to_owned()))).await;
-                    sent.and(pong)
-                },
-            )
+            .call(within, async |client| {
+                // Not `try_join`: both must be polled in this order, and the ping to its end.
+                let (sent, pong) = join(send(&client), client.ping(Some(BARRIER.to_owned()))).await;
+                sent.and(pong)
+            })
             .await;
         let reason = match pong {
             Ok(text) if text == BARRIER => return Ok(()),

@@ -1,6 +1,9 @@
 //! The connection against a real server, with faults that the adapters' tests do not reach.
 
-use super::{CommandError, ConnectError, Connection, Incoming, Reply, Script, Settings, State};
+mod line;
+
+use super::{Command, CommandError, ConnectError, Connection, Incoming, Job, Line, Reply, Script, Settings, State};
+use crate::contract;
 use bytes::Bytes;
 use formicary_test_support::{
     proxy::{Mode, Proxy},
@@ -14,6 +17,7 @@ use std::{
     rc::Rc,
     time::{Duration, Instant},
 };
+use tokio::time::Instant as Tick;
 
 const S: Duration = Duration::from_secs(1);
 
@@ -52,15 +56,52 @@ fn open(url: &str, settings: Settings) -> (Connection, Seen) {
     let seen = Seen::default();
     let (states, bodies) = (seen.states.clone(), seen.bodies.clone());
     let observer = Box::new(move |state: &State| states.borrow_mut().push(state.clone()));
-    let sink = Box::new(move |incoming| match incoming {
+    let sink = Box::new(move |incoming: Incoming<'_>| match incoming {
         Incoming::Message { body, .. } => bodies.borrow_mut().push(body),
         other => panic!("{other:?}"),
     });
     (Connection::open(url.parse().unwrap(), "test", settings, fastrand::f64, observer, Some(sink)), seen)
 }
 
-async fn publish(connection: &Connection, body: &'static str, within: Duration) -> Result<u64, CommandError> {
-    connection.publish("P:a:x", body.into(), within, |_| true).await
+/// A job that tells its outcome.
+struct Asked {
+    command: (&'static str, String),
+    deadline: Tick,
+    reply: contract::Reply<Result<u64, CommandError>>,
+}
+
+impl Job for Asked {
+    fn deadline(&self) -> Tick {
+        self.deadline
+    }
+
+    fn command(&mut self) -> Command {
+        let (place, body) = (self.command.0, Bytes::from(self.command.1.clone()));
+        match place.split_once(':') {
+            Some(_) => Command::Publish { channel: place.to_owned(), body },
+            None => Command::Push { list: place.into(), entries: vec![body] },
+        }
+    }
+
+    fn end(self, outcome: Result<u64, CommandError>) {
+        self.reply.send(outcome);
+    }
+}
+
+/// Publishes when the place has a colon, and else pushes. It is in the line when this returns.
+fn ask<B: ToString>(
+    line: &Line<Asked>,
+    place: &'static str,
+    body: B,
+    within: Duration,
+) -> impl Future<Output = Result<u64, CommandError>> + use<B> {
+    let (reply, outcome) = contract::Reply::new();
+    line.push(Asked { command: (place, body.to_string()), deadline: Tick::now() + within, reply });
+    async move { outcome.await.expect("every job is ended") }
+}
+
+async fn publish(line: &Line<Asked>, body: &str, within: Duration) -> Result<u64, CommandError> {
+    ask(line, "P:a:x", body, within).await
 }
 
 #[actix::test]
@@ -68,8 +109,9 @@ async fn waiting_is_bounded() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let settings = Settings { max_waiting: 2.try_into().unwrap(), ..quick() };
     let (connection, _) = open(&format!("redis://127.0.0.1:{closed}"), settings);
+    let line = Line::new(connection);
     let start = Instant::now();
-    let ask = || connection.push("q", vec!["x".into()], S / 2);
+    let ask = || ask(&line, "q", "x", S / 2);
     let (a, b, c) = tokio::join!(ask(), ask(), async {
         let result = ask().await;
         assert!(start.elapsed() < S / 4, "refused at once");
@@ -88,14 +130,15 @@ async fn a_frozen_server_is_found_and_what_was_given_up_stays_so() {
     }
     let server = Server::start().await;
     let (bus, seen) = open(&server.url(), quick());
+    let line = Line::new(bus.clone());
     bus.subscribe("P:a:*", S).await.unwrap();
     server.pause();
-    assert!(matches!(publish(&bus, "unknown", S / 5).await, Err(CommandError::Unknown(_))));
+    assert!(matches!(publish(&line, "unknown", S / 5).await, Err(CommandError::Unknown(_))));
     seen.until_down(2 * S).await;
-    assert!(matches!(publish(&bus, "never", S / 5).await, Err(CommandError::NotSent(_))));
+    assert!(matches!(publish(&line, "never", S / 5).await, Err(CommandError::NotSent(_))));
     server.resume();
     seen.until_up(2).await;
-    assert_eq!(publish(&bus, "new", S).await, Ok(1));
+    assert_eq!(publish(&line, "new", S).await, Ok(1));
     wait::until(S, "the new message", async || seen.bodies.borrow().contains(&"new".into())).await;
     assert!(!seen.bodies.borrow().contains(&"never".into()));
 }
@@ -112,9 +155,10 @@ async fn a_pattern_is_kept_when_its_subscription_was_cut_off() {
     assert!(matches!(bus.subscribe("P:a:*", S / 10).await, Err(CommandError::NotSent(_))));
     proxy.accept().await;
     seen.until_up(1).await;
-    assert_eq!(publish(&bus, "x", S).await, Ok(1));
+    let line = Line::new(bus.clone());
+    assert_eq!(publish(&line, "x", S).await, Ok(1));
     bus.unsubscribe("P:a:*", S).await.unwrap();
-    assert_eq!(publish(&bus, "x", S).await, Ok(0));
+    assert_eq!(publish(&line, "x", S).await, Ok(0));
 }
 
 #[actix::test]
@@ -129,8 +173,9 @@ async fn a_refused_subscription_is_an_error_and_the_connection_recovers() {
     let error = bus.subscribe("Q:*", S).await.unwrap_err();
     assert!(error.has_code("NOPERM"), "{error:?}");
     seen.until_up(2).await;
+    let line = Line::new(bus);
     for _ in 0..10 {
-        assert_eq!(publish(&bus, "x", S).await, Ok(1));
+        assert_eq!(publish(&line, "x", S).await, Ok(1));
     }
 }
 
@@ -246,17 +291,14 @@ async fn closing_flushes_what_was_accepted() {
     let server = Server::start().await;
     let (connection, seen) = open(&server.url(), quick());
     seen.until_up(1).await;
-    let push = |n: u32| {
-        let connection = connection.clone();
-        actix_rt::spawn(async move { connection.push("q", vec![n.to_string().into()], S).await })
-    };
-    let pushes: Vec<_> = (0..1000).map(push).collect();
-    tokio::task::yield_now().await;
+    let line = Line::new(connection.clone());
+    let pushes: Vec<_> = (0..1000).map(|n| ask(&line, "q", n, S)).collect();
+    line.idle().await;
     assert!(connection.close(5 * S).await);
     for push in pushes {
-        push.await.unwrap().unwrap();
+        push.await.unwrap();
     }
-    assert!(matches!(connection.push("q", vec!["x".into()], S).await, Err(CommandError::NotSent(_))));
+    assert!(matches!(ask(&line, "q", "x", S).await, Err(CommandError::NotSent(_))));
     assert_eq!(server.command(&["LLEN", "q"]).await.unwrap().integer(), Some(1000));
     wait::until(S, "the end of the connection", async || {
         !server.command(&["CLIENT", "LIST"]).await.unwrap().text().unwrap().contains("formicary")

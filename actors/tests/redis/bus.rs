@@ -163,8 +163,8 @@ async fn wrong_credentials_are_said_without_the_password() {
     .await;
     let described = format!("{reason} {:?}", bus.describe().await.unwrap());
     assert!(reason.contains("password") && !described.contains("wrongsecret"), "{described}");
-    let config: formicary_actors::bus::redis::RedisBusConfig = "redis://a:wrongsecret@h".parse().unwrap();
-    assert_eq!(format!("{config:?}"), "RedisBusConfig(redis://a:***@h:6379/0)");
-    let error = "redis://a:wrongsecret@".parse::<formicary_actors::bus::redis::RedisBusConfig>().unwrap_err();
+    let config: formicary_actors::RedisConfig = "redis://a:wrongsecret@h".parse().unwrap();
+    assert_eq!(format!("{config:?}"), "RedisConfig(redis://a:***@h:6379/0)");
+    let error = "redis://a:wrongsecret@".parse::<formicary_actors::RedisConfig>().unwrap_err();
     assert!(matches!(error, Error::Settings(_)) && !format!("{error:?}").contains("wrongsecret"));
 }

@@ -10,14 +10,15 @@ use crate::broker::settled;
 use crate::contract::{
     Cancel, Capabilities, CloseBroker, Consume, Dead, DescribeBroker, Description, Inspect, Send, Settle, SettleError,
 };
-use crate::error::{Error, SendError};
+use crate::error::Error;
 
 /// How long an adapter whose handles were all dropped without a close gives its messages back.
 const ABANDONED: Duration = Duration::from_secs(1);
 /// A cancelled consumer's last take is waited for; one whose answer does not come is cleared up later.
 const CANCELLED: Duration = Duration::from_millis(1_500);
 
-/// The actor. What asks the server is done in tasks, begun in order of arrival.
+/// The actor. What is sent goes into the line of the connection; what else asks the server is done in tasks, begun in
+/// order of arrival.
 pub(super) struct Adapter(Rc<Link>);
 
 impl Adapter {
@@ -41,10 +42,7 @@ impl Handler<Send> for Adapter {
     type Result = ();
 
     fn handle(&mut self, send: Send, _: &mut Context<Self>) {
-        if self.0.closed.get() {
-            return send.reply.send(Err(SendError::not_sent("the broker is closed")));
-        }
-        actix_rt::spawn(publish::send(self.0.clone(), send));
+        publish::send(&self.0, send);
     }
 }
 

@@ -7,20 +7,23 @@ use formicary_protocol::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use super::consumer::Consumer;
+use super::publish::Push;
 use super::scripts::Scripts;
-use super::{RedisBrokerConfig, settle};
-use crate::AdapterContext;
+use super::settle;
 use crate::contract::{ConnectionState, ConsumerId};
-use crate::redis::{CommandError, Connection, Reply, Script, Settings, chance, follow};
+use crate::redis::{CommandError, Connection, Line, Reply, Script, Settings, chance, follow};
+use crate::{AdapterContext, RedisConfig};
 
 /// What the adapter and its tasks share; all of it lives on one thread.
 pub(super) struct Link {
     pub(super) context: Rc<AdapterContext>,
     /// Everything but the blocking reads goes over this one.
     pub(super) connection: Connection,
+    /// What is to be sent.
+    pub(super) line: Line<Push>,
     pub(super) scripts: Scripts,
     pub(super) consumers: RefCell<BTreeMap<ConsumerId, Rc<Consumer>>>,
-    config: RedisBrokerConfig,
+    config: RedisConfig,
     /// Nothing new is taken on.
     pub(super) closed: Cell<bool>,
     /// What was not done by now never will be.
@@ -28,17 +31,15 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn open(config: &RedisBrokerConfig, context: AdapterContext) -> Rc<Self> {
+    pub(super) fn open(config: &RedisConfig, context: AdapterContext) -> Rc<Self> {
         let context = Rc::new(context);
-        let limits = context.env.limits;
-        let mut settings = config.settings.clone();
-        settings.max_in_flight = limits.in_flight;
-        settings.max_waiting = limits.in_flight;
+        let settings = config.settings_for(&context.env.limits);
         let random = chance(&context.env.ids);
         let observer = Box::new(follow("broker", context.clone()));
         let connection = Connection::open(config.endpoint.clone(), "broker", settings, random, observer, None);
         Rc::new(Self {
             context,
+            line: Line::new(connection.clone()),
             connection,
             scripts: Scripts::new(),
             consumers: RefCell::default(),
@@ -89,6 +90,7 @@ impl Link {
         for consumer in &consumers {
             timeout_at(deadline, consumer.emptied()).await.ok();
         }
+        timeout_at(deadline, self.line.idle()).await.ok();
         self.connection.close(deadline.saturating_duration_since(Instant::now())).await;
         self.ended.set(true);
         for consumer in &consumers {

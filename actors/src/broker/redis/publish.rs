@@ -1,9 +1,9 @@
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use formicary_protocol::{Bytes, Entry};
-use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::connection::Link;
@@ -11,7 +11,7 @@ use super::keys::Keys;
 use crate::broker::settled;
 use crate::contract::{Outgoing, Send};
 use crate::error::SendError;
-use crate::redis::CommandError;
+use crate::redis::{Command, CommandError, Job};
 
 /// Neighbours of a batch that go out in one command.
 struct Group {
@@ -20,23 +20,56 @@ struct Group {
     bodies: Vec<Bytes>,
 }
 
-/// Sends a batch, and answers the sender. Many of these run at once; the line of the connection keeps their order.
-pub(super) async fn send(link: Rc<Link>, send: Send) {
-    let Send { batch, deadline, reply, permit } = send;
-    if let Some(option) = batch.iter().find_map(|outgoing| settled::unsupported(&outgoing.options)) {
-        return reply.send(Err(SendError::not_sent(format!("the redis broker has no option `{option}`"))));
+/// A group without delays, in the broker's line.
+pub(super) struct Push {
+    part: Part,
+    queue: Arc<str>,
+    bodies: Vec<Bytes>,
+    deadline: Instant,
+}
+
+/// One part of a batch, which is told to the sender when the last part has ended.
+#[derive(Clone)]
+struct Part(Rc<Sending>);
+
+struct Sending {
+    link: Rc<Link>,
+    send: Cell<Option<Send>>,
+    all: usize,
+    left: Cell<usize>,
+    failed: Cell<usize>,
+    first_error: RefCell<Option<CommandError>>,
+}
+
+/// Sends a batch, and answers the sender. What has no delay goes into the line of the connection, which keeps its order.
+pub(super) fn send(link: &Rc<Link>, mut send: Send) {
+    if link.closed.get() {
+        return send.reply.send(Err(SendError::not_sent("the broker is closed")));
     }
-    let within = deadline.saturating_duration_since(Instant::now());
-    let groups = group(batch);
-    // All begun in this one poll, so that they go out in order and in one packet.
-    let sent = join_all(groups.iter().map(|group| send_group(&link, group, within))).await;
-    for (group, sent) in groups.iter().zip(&sent) {
-        if sent.is_ok() {
-            group.bodies.iter().for_each(|_| link.context.env.told_queued(&group.queue));
+    if let Some(option) = send.batch.iter().find_map(|outgoing| settled::unsupported(&outgoing.options)) {
+        return send.reply.send(Err(SendError::not_sent(format!("the redis broker has no option `{option}`"))));
+    }
+    let deadline = send.deadline;
+    let groups = group(std::mem::take(&mut send.batch));
+    if groups.is_empty() {
+        return send.reply.send(Ok(()));
+    }
+    let all = groups.len();
+    let part = Part(Rc::new(Sending {
+        link: link.clone(),
+        send: Cell::new(Some(send)),
+        all,
+        left: Cell::new(all),
+        failed: Cell::new(0),
+        first_error: RefCell::default(),
+    }));
+    for Group { queue, delays, bodies } in groups {
+        let part = part.clone();
+        match delays {
+            None => link.line.push(Push { part, queue, bodies, deadline }),
+            Some(delays) => drop(actix_rt::spawn(delay(part, queue, delays, bodies, deadline))),
         }
     }
-    drop(permit);
-    reply.send(outcome(sent));
 }
 
 fn group(batch: Vec<Outgoing>) -> Vec<Group> {
@@ -54,34 +87,64 @@ fn group(batch: Vec<Outgoing>) -> Vec<Group> {
     groups
 }
 
-async fn send_group(link: &Link, group: &Group, within: Duration) -> Result<(), CommandError> {
-    let Some(delays) = &group.delays else {
-        return link.connection.push(&group.queue, group.bodies.clone(), within).await.map(drop);
-    };
-    let env = &link.context.env;
-    let entries = group.bodies.iter().map(|body| Entry::new(&env.ids.id(), env.clock.now_ms(), body.clone()).encode());
-    let millis = delays.iter().map(|delay| Bytes::from(delay.as_millis().to_string()));
-    let args: Vec<_> = millis.zip(entries).flat_map(|(delay, entry)| [delay, entry]).collect();
-    link.connection.run(&link.scripts.delay, &[Keys::of(&group.queue).delayed], &args, within).await?;
-    delays.iter().for_each(|delay| link.due_at(&group.queue, crate::clock::after(*delay)));
-    Ok(())
+impl Job for Push {
+    fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    fn command(&mut self) -> Command {
+        Command::Push { list: Bytes::copy_from_slice(self.queue.as_bytes()), entries: self.bodies.clone() }
+    }
+
+    fn end(self, outcome: Result<u64, CommandError>) {
+        self.part.end(&self.queue, self.bodies.len(), outcome.map(drop));
+    }
 }
 
-/// A batch for several queues is not one step at the server: when only a part went out, the whole is unknown.
-fn outcome(sent: Vec<Result<(), CommandError>>) -> Result<(), SendError> {
-    let (all, mut done) = (sent.len(), 0);
-    let mut first = None;
-    for one in sent {
-        match one {
-            Ok(()) => done += 1,
-            Err(error) => drop(first.get_or_insert(error)),
+async fn delay(part: Part, queue: Arc<str>, delays: Vec<Duration>, bodies: Vec<Bytes>, deadline: Instant) {
+    let link = &part.0.link;
+    let env = &link.context.env;
+    let entries = bodies.iter().map(|body| Entry::new(&env.ids.id(), env.clock.now_ms(), body.clone()).encode());
+    let millis = delays.iter().map(|delay| Bytes::from(delay.as_millis().to_string()));
+    let args: Vec<_> = millis.zip(entries).flat_map(|(delay, entry)| [delay, entry]).collect();
+    let within = deadline.saturating_duration_since(Instant::now());
+    let done = link.connection.run(&link.scripts.delay, &[Keys::of(&queue).delayed], &args, within).await;
+    if done.is_ok() {
+        delays.iter().for_each(|delay| link.due_at(&queue, crate::clock::after(*delay)));
+    }
+    part.end(&queue, bodies.len(), done.map(drop));
+}
+
+impl Part {
+    fn end(&self, queue: &Arc<str>, messages: usize, done: Result<(), CommandError>) {
+        let sending = &self.0;
+        match done {
+            Ok(()) => (0..messages).for_each(|_| sending.link.context.env.told_queued(queue)),
+            Err(error) => {
+                sending.failed.set(sending.failed.get() + 1);
+                sending.first_error.borrow_mut().get_or_insert(error);
+            }
+        }
+        sending.left.set(sending.left.get() - 1);
+        if sending.left.get() == 0
+            && let Some(Send { reply, permit, .. }) = sending.send.take()
+        {
+            drop(permit);
+            reply.send(sending.outcome());
         }
     }
-    match first {
-        None => Ok(()),
-        Some(error) if done == 0 => Err(error.into()),
-        Some(error) => {
-            Err(SendError::unknown(format!("{done} of {all} parts of the batch were sent; the first error: {error}")))
+}
+
+impl Sending {
+    /// A batch for several queues is not one step at the server: when only a part went out, the whole is unknown.
+    fn outcome(&self) -> Result<(), SendError> {
+        let (all, done) = (self.all, self.all - self.failed.get());
+        match self.first_error.take() {
+            None => Ok(()),
+            Some(error) if done == 0 => Err(error.into()),
+            Some(error) => Err(SendError::unknown(format!(
+                "{done} of {all} parts of the batch were sent; the first error: {error}"
+            ))),
         }
     }
 }

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use formicary_protocol::{Bytes, Declarations, Prefix};
 use formicary_test_support::{proxy::Proxy, redis::Server, require_redis, wait};
 
-use super::{RedisBrokerConfig, start};
-use crate::Env;
+use super::start;
 use crate::broker::Broker;
 use crate::contract::{
     ConnectionState, ConsumerId, Delivered, DeliveryInlet, Outcome, Outgoing, SendOptions, Settlement,
 };
 use crate::events::EventKind;
+use crate::{Env, RedisConfig};
 
 const S: Duration = Duration::from_secs(1);
 
@@ -28,7 +28,7 @@ impl DeliveryInlet for Tray {
 
 fn broker(url: &str) -> Broker {
     let declarations = Declarations::parse(r#"{"queues": [{"name": "mailer"}]}"#, "test").unwrap();
-    let config: RedisBrokerConfig = url.parse().unwrap();
+    let config: RedisConfig = url.parse().unwrap();
     start(&config, Env::new(Prefix::default(), Arc::new(declarations))).unwrap()
 }
 

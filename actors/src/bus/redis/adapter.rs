@@ -4,13 +4,11 @@ use actix::{Actor, Context, Handler};
 
 use super::connection::Link;
 use super::{consume, publish};
-use crate::contract::{
-    Call, CallMode, Capabilities, CloseBus, DescribeBus, Description, Publish, Subscribe, Unsubscribe,
-};
-use crate::error::{CallError, Error, SendError};
+use crate::contract::{Call, Capabilities, CloseBus, DescribeBus, Description, Publish, Subscribe, Unsubscribe};
+use crate::error::Error;
 
-/// The actor. It hands each message to a task of its own, in order of arrival, so that nothing waits for a round trip of
-/// another.
+/// The actor. What is published goes into the line of the connection; all else into a task of its own, in order of
+/// arrival, so that nothing waits for a round trip of another.
 pub(super) struct Adapter(Rc<Link>);
 
 impl Adapter {
@@ -27,10 +25,7 @@ impl Handler<Publish> for Adapter {
     type Result = ();
 
     fn handle(&mut self, message: Publish, _: &mut Context<Self>) {
-        if self.0.closed.get() {
-            return message.reply.send(Err(SendError::not_sent("the bus is closed")));
-        }
-        actix_rt::spawn(publish::publish(self.0.clone(), message));
+        publish::publish(&self.0, message);
     }
 }
 
@@ -38,15 +33,7 @@ impl Handler<Call> for Adapter {
     type Result = ();
 
     fn handle(&mut self, call: Call, _: &mut Context<Self>) {
-        if self.0.closed.get() {
-            let signal = call.signal.to_string();
-            let error = CallError::Disconnected { signal, reason: "the bus is closed".to_owned() };
-            return match call.mode {
-                CallMode::First(reply) => reply.send(Err(error)),
-                CallMode::All(stream) => drop(stream.try_send(Err(error))),
-            };
-        }
-        actix_rt::spawn(publish::call(self.0.clone(), call));
+        publish::call(&self.0, call);
     }
 }
 

@@ -2,36 +2,34 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use formicary_protocol::answer_patterns;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
-use super::RedisBusConfig;
 use super::consume::{Subscriptions, receive};
-use crate::AdapterContext;
+use super::publish::Outgoing;
 use crate::contract::ConnectionState;
-use crate::redis::{Connection, State, chance, follow};
+use crate::redis::{Connection, Line, State, chance, follow};
 use crate::waiter::{FailAll, WaiterPort};
+use crate::{AdapterContext, RedisConfig};
 
 /// What the adapter and its tasks share; all of it lives on one thread.
 pub(super) struct Link {
     pub(super) context: Rc<AdapterContext>,
     pub(super) connection: Connection,
+    /// What is to be published.
+    pub(super) line: Line<Outgoing>,
     pub(super) subscriptions: Rc<Subscriptions>,
     pub(super) waiter: WaiterPort,
     pub(super) closed: Cell<bool>,
 }
 
 impl Link {
-    pub(super) fn open(config: &RedisBusConfig, context: AdapterContext, waiter: WaiterPort) -> Rc<Self> {
+    pub(super) fn open(config: &RedisConfig, context: AdapterContext, waiter: WaiterPort) -> Rc<Self> {
         let context = Rc::new(context);
         let subscriptions = Rc::new(Subscriptions::default());
-        let limits = context.env.limits;
-        let mut settings = config.settings.clone();
-        settings.max_in_flight = limits.in_flight;
-        settings.max_waiting = limits.in_flight;
         let connection = Connection::open(
             config.endpoint.clone(),
             "bus",
-            settings,
+            config.settings_for(&context.env.limits),
             chance(&context.env.ids),
             observer(context.clone(), waiter.clone()),
             Some(receive(context.clone(), subscriptions.clone(), waiter.clone())),
@@ -40,7 +38,8 @@ impl Link {
         for pattern in answer_patterns(&context.env.prefix) {
             connection.keep(&pattern);
         }
-        Rc::new(Self { context, connection, subscriptions, waiter, closed: Cell::new(false) })
+        let line = Line::new(connection.clone());
+        Rc::new(Self { context, connection, line, subscriptions, waiter, closed: Cell::new(false) })
     }
 
     /// Carries out what was accepted until `deadline`, then ends the connection. The second time it does nothing.
@@ -48,6 +47,7 @@ impl Link {
         if self.closed.replace(true) {
             return;
         }
+        timeout_at(deadline, self.line.idle()).await.ok();
         self.connection.close(deadline.saturating_duration_since(Instant::now())).await;
         self.subscriptions.clear();
         self.waiter.put(FailAll { reason: "the bus was closed".to_owned() });

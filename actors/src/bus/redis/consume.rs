@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::connection::Link;
 use super::publish::left;
 use crate::AdapterContext;
-use crate::bus::{Incoming, read};
+use crate::bus::{Incoming, Names, read_with};
 use crate::contract::{Arriving, SignalInlet, Subscribe, SubscriptionId};
 use crate::error::Error;
 use crate::events::{DropReason, Event, EventKind};
@@ -98,13 +98,14 @@ pub(super) fn receive(
     context: Rc<AdapterContext>,
     subscriptions: Rc<Subscriptions>,
     waiter: WaiterPort,
-) -> Box<dyn FnMut(redis::Incoming)> {
+) -> redis::Receiver {
+    let mut names = Names::default();
     Box::new(move |incoming| {
         let (channel, body) = match incoming {
             redis::Incoming::Message { channel, body } => (channel, body),
             redis::Incoming::Lost(count) => return lagged(&context, count),
         };
-        match read(&context.env, channel.as_bytes(), body) {
+        match read_with(&context.env, channel.as_bytes(), body, |name| names.get(name)) {
             Some(Incoming::Signal(arriving)) => subscriptions.offer(arriving),
             Some(Incoming::Answer { responder, call, body }) => {
                 waiter.put(Answered { responder, call, body, is_error: false });

@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 use formicary_protocol::{Bytes, Declarations, Prefix};
 use formicary_test_support::{proxy::Proxy, redis::Server, require_redis, wait};
 
-use super::{RedisBusConfig, start};
+use super::start;
 use crate::bus::Bus;
 use crate::contract::ConnectionState;
-use crate::{Env, SendError};
+use crate::{Env, RedisConfig, SendError};
 
 const S: Duration = Duration::from_secs(1);
 
 fn bus(url: &str) -> Bus {
     let declarations = Declarations::parse(r#"{"signals": [{"name": "ping", "providing_args": []}]}"#, "test").unwrap();
-    let config: RedisBusConfig = url.parse().unwrap();
+    let config: RedisConfig = url.parse().unwrap();
     start(&config, Env::new(Prefix::default(), Arc::new(declarations))).unwrap()
 }
 

@@ -1,0 +1,88 @@
+//! How to reach a server, as users write it.
+
+use super::{Endpoint, EndpointError, Settings};
+use crate::error::Error;
+use std::{fmt, num::NonZeroUsize, str::FromStr, time::Duration};
+
+/// How a bus or a broker reaches its Redis. Parsed from `redis://[user:password@]host[:port][/db]`.
+///
+/// The port is 6379 and the database 0 unless given. User and password may be percent-encoded. `Debug` and the errors
+/// of parsing never show the password.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let config: formicary_actors::RedisConfig = "redis://ada:secret@localhost".parse()?;
+/// let config = config.heartbeat(Duration::from_secs(1));
+/// assert_eq!(format!("{config:?}"), "RedisConfig(redis://ada:***@localhost:6379/0)");
+/// # Ok::<(), formicary_actors::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct RedisConfig {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) settings: Settings,
+}
+
+impl RedisConfig {
+    /// An idle connection is asked for a sign of life after this time; one that is half open is found within twice of
+    /// it. Default 5 s, at least 10 ms.
+    #[must_use]
+    pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
+        self.settings.heartbeat = heartbeat.max(Duration::from_millis(10));
+        self
+    }
+
+    /// How long one attempt to connect and log in may take. Default 5 s.
+    #[must_use]
+    pub fn connect_deadline(mut self, deadline: Duration) -> Self {
+        self.settings.connect_timeout = deadline;
+        self
+    }
+
+    /// The wait before another attempt to connect is random between 0 and `first`; that bound doubles from attempt to
+    /// attempt, up to `most`. Default 50 ms and 1 s.
+    #[must_use]
+    pub fn backoff(mut self, first: Duration, most: Duration) -> Self {
+        self.settings.backoff_first = first;
+        self.settings.backoff_most = most;
+        self
+    }
+
+    /// What waits to be sent goes out together: so many publishes, or pushes to one queue, in one command at most, and so
+    /// many bytes; a larger message goes out alone. Default 256 and 64 KiB. One that finds nothing else waits for nothing.
+    #[must_use]
+    pub fn batch(mut self, messages: NonZeroUsize, bytes: NonZeroUsize) -> Self {
+        self.settings.parcel_commands = messages;
+        self.settings.parcel_bytes = bytes;
+        self
+    }
+
+    /// For a bus: how many received messages are kept until they are put into inboxes, which happens at once unless the
+    /// thread stands still; what overflows is counted as dropped. Default 16,384, about 0.6 KiB each. A broker receives
+    /// nothing in this way.
+    #[must_use]
+    pub fn message_buffer(mut self, messages: NonZeroUsize) -> Self {
+        self.settings.message_buffer = messages;
+        self
+    }
+
+    /// The settings of an adapter's connection, with the bounds of its group.
+    pub(crate) fn settings_for(&self, limits: &crate::Limits) -> Settings {
+        Settings { max_in_flight: limits.in_flight, max_waiting: limits.in_flight, ..self.settings.clone() }
+    }
+}
+
+impl FromStr for RedisConfig {
+    type Err = Error;
+
+    fn from_str(url: &str) -> Result<Self, Error> {
+        let endpoint = url.parse().map_err(|error: EndpointError| Error::Settings(error.to_string()))?;
+        Ok(Self { endpoint, settings: Settings::default() })
+    }
+}
+
+impl fmt::Debug for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisConfig({})", self.endpoint)
+    }
+}
