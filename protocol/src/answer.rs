@@ -35,18 +35,20 @@ impl fmt::Display for RemoteFailure {
 /// ```
 /// use formicary_protocol::{Value, decode_answers, encode_answers};
 ///
-/// let answers = vec![("CommentAgent.count".to_owned(), Value::from(42))];
-/// let body = encode_answers(&answers)?;
+/// let body = encode_answers([("CommentAgent.count", &Value::from(42))])?;
 /// assert_eq!(&body[..], br#"{"CommentAgent.count":42}"#);
-/// assert_eq!(decode_answers(&body)?, answers);
+/// assert_eq!(decode_answers(&body)?, [("CommentAgent.count".to_owned(), Value::from(42))]);
 /// # Ok::<(), formicary_protocol::Error>(())
 /// ```
 ///
 /// # Errors
 ///
 /// [`Error::Encode`], which JSON values cannot cause.
-pub fn encode_answers(answers: &[(String, Value)]) -> Result<Bytes, Error> {
-    encode(&Ordered(answers))
+pub fn encode_answers<'a, I>(answers: I) -> Result<Bytes, Error>
+where
+    I: IntoIterator<Item = (&'a str, &'a Value), IntoIter: Clone>,
+{
+    encode(&Ordered(answers.into_iter()))
 }
 
 /// Reads the body of an answer; the order of the entries stays.
@@ -63,8 +65,11 @@ pub fn decode_answers(body: &[u8]) -> Result<Vec<(String, Value)>, Error> {
 /// # Errors
 ///
 /// [`Error::Encode`], which strings cannot cause.
-pub fn encode_failures(failures: &[(String, RemoteFailure)]) -> Result<Bytes, Error> {
-    encode(&Ordered(failures))
+pub fn encode_failures<'a, I>(failures: I) -> Result<Bytes, Error>
+where
+    I: IntoIterator<Item = (&'a str, &'a RemoteFailure), IntoIter: Clone>,
+{
+    encode(&Ordered(failures.into_iter()))
 }
 
 /// Reads why handlers failed; the order of the entries stays.
@@ -80,11 +85,11 @@ fn decode_ordered<T: DeserializeOwned>(body: &[u8]) -> Result<Vec<(String, T)>, 
     decode::<Entries<T>>(body, CheckMode::Off).map(|decoded| decoded.value.0)
 }
 
-struct Ordered<'a, T>(&'a [(String, T)]);
+struct Ordered<I>(I);
 
-impl<T: Serialize> Serialize for Ordered<'_, T> {
+impl<'a, T: Serialize + 'a, I: Iterator<Item = (&'a str, &'a T)> + Clone> Serialize for Ordered<I> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+        serializer.collect_map(self.0.clone())
     }
 }
 
@@ -137,7 +142,7 @@ mod tests {
     #[test]
     fn failures_there_and_back() {
         let failures = vec![("A.a".to_owned(), RemoteFailure { kind: "timeout".into(), message: "after 60 s".into() })];
-        let body = encode_failures(&failures).expect("encoded");
+        let body = encode_failures(failures.iter().map(|(name, failure)| (&**name, failure))).expect("encoded");
         assert_eq!(&body[..], br#"{"A.a":{"kind":"timeout","message":"after 60 s"}}"#);
         assert_eq!(decode_failures(&body), Ok(failures));
     }

@@ -3,8 +3,10 @@
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use crate::plain::is_plain;
 use crate::repair::repair;
 use crate::shape::{Shape, shape_of};
 use crate::text::{MAX_QUOTED, short_type_name, shorten};
@@ -38,17 +40,40 @@ pub struct Decoded<T> {
 /// than [`MAX_DEPTH`].
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, Error> {
     let refuse = |problem: String| Error::Encode { subject: short_type_name::<T>(), problem };
-    let body = serde_json::to_vec(value).map_err(|error| refuse(shorten(&error.to_string(), MAX_QUOTED)))?;
-    match is_too_deep(&body) {
-        true => Err(refuse(format!("it is nested deeper than {MAX_DEPTH} levels, which no reader takes"))),
-        false => Ok(Bytes::from(body)),
+    // Taken and not borrowed: a value may encode another one while it is encoded.
+    let mut body = SCRATCH.take();
+    body.clear();
+    let written = serde_json::to_writer(&mut body, value);
+    let encoded = match written {
+        Err(error) => Err(refuse(shorten(&error.to_string(), MAX_QUOTED))),
+        Ok(()) if is_too_deep(&body) => {
+            Err(refuse(format!("it is nested deeper than {MAX_DEPTH} levels, which no reader takes")))
+        }
+        Ok(()) => Ok(Bytes::copy_from_slice(&body)),
+    };
+    if body.capacity() <= MAX_SCRATCH {
+        SCRATCH.set(body);
     }
+    encoded
+}
+
+/// A larger body gives its memory back.
+const MAX_SCRATCH: usize = 64 * 1024;
+
+thread_local! {
+    /// Where bodies are written, so that each costs one allocation of its own length.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// How deep a body may be nested. Our readers take no more, and a listener of Python's dies of much more.
 pub const MAX_DEPTH: usize = 127;
 
 fn is_too_deep(body: &[u8]) -> bool {
+    // Hardly any body has so many brackets at all.
+    body.iter().filter(|byte| matches!(byte, b'[' | b'{')).count() > MAX_DEPTH && is_nested_too_deep(body)
+}
+
+fn is_nested_too_deep(body: &[u8]) -> bool {
     let (mut depth, mut deepest) = (0usize, 0usize);
     let mut bytes = body.iter();
     while let Some(byte) = bytes.next() {
@@ -129,13 +154,22 @@ pub fn decode<T: DeserializeOwned>(body: &[u8], mode: CheckMode) -> Result<Decod
         return Err(failed::<T>(problem));
     }
     let first = first_byte(body);
-    if first == Some(b'[') && shape_of::<T>() == Shape::Struct {
-        return Err(failed::<T>("expected an object, found an array".to_owned()));
+    let shape = shape_of::<T>();
+    if let Shape::Struct(fields) = shape {
+        if first == Some(b'[') {
+            return Err(failed::<T>("expected an object, found an array".to_owned()));
+        }
+        if mode != CheckMode::Off
+            && is_plain(body, fields)
+            && let Ok(value) = serde_json::from_slice(body)
+        {
+            return Ok(Decoded { value, repaired: false, unknown: Vec::new() });
+        }
     }
     if let Ok((value, unknown)) = read::<T>(body, mode) {
         return finish(value, unknown, false, mode);
     }
-    if first == Some(b'{') && shape_of::<T>() == Shape::UnitStruct {
+    if first == Some(b'{') && shape == Shape::UnitStruct {
         return decode_unit(body, mode);
     }
     let Some(repaired) = repair(body) else {

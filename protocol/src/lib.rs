@@ -39,7 +39,8 @@ pub mod field;
 pub mod message;
 pub mod names;
 pub mod number;
-pub mod prefix;
+pub mod plain;
+mod prefix;
 
 #[doc(hidden)]
 #[path = "private.rs"]

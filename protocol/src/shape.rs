@@ -8,8 +8,8 @@ use serde::forward_to_deserialize_any;
 /// What the outermost layer of a type reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// A struct with named fields: an object. Serde would take an array too, by position.
-    Struct,
+    /// A struct with these named fields: an object. Serde would take an array too, by position.
+    Struct(&'static [&'static str]),
     /// A struct without fields, as in `struct Started;`: serde wants `null`, the wire has `{}`.
     UnitStruct,
     /// Anything else.
@@ -53,10 +53,10 @@ impl<'de> de::Deserializer<'de> for Probe {
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        fields: &'static [&'static str],
         _: V,
     ) -> Result<V::Value, Asked> {
-        Err(Asked(Shape::Struct))
+        Err(Asked(Shape::Struct(fields)))
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, _: V) -> Result<V::Value, Asked> {
@@ -90,8 +90,8 @@ mod tests {
 
     #[test]
     fn shapes() {
-        assert_eq!(shape_of::<Named>(), Shape::Struct);
-        assert_eq!(shape_of::<Wrapped>(), Shape::Struct);
+        assert_eq!(shape_of::<Named>(), Shape::Struct(&["_a"]));
+        assert_eq!(shape_of::<Wrapped>(), Shape::Struct(&["_a"]));
         assert_eq!(shape_of::<Unit>(), Shape::UnitStruct);
         assert_eq!(shape_of::<Vec<Named>>(), Shape::Other);
         assert_eq!(shape_of::<serde_json::Value>(), Shape::Other);

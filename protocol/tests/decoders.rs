@@ -128,7 +128,7 @@ proptest! {
 
     #[test]
     fn answers(answers in prop::collection::vec((".*", ".*".prop_map(Value::from)), 0..8)) {
-        let body = encode_answers(&answers).expect("encoded");
+        let body = encode_answers(answers.iter().map(|(name, value)| (&**name, value))).expect("encoded");
         prop_assert_eq!(decode_answers(&body), Ok(answers));
     }
 
@@ -138,7 +138,7 @@ proptest! {
             .into_iter()
             .map(|(handler, kind, message)| (handler, RemoteFailure { kind, message }))
             .collect();
-        let body = encode_failures(&failures).expect("encoded");
+        let body = encode_failures(failures.iter().map(|(name, failure)| (&**name, failure))).expect("encoded");
         prop_assert_eq!(decode_failures(&body), Ok(failures));
     }
 

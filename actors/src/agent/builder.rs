@@ -57,7 +57,8 @@ impl<A: 'static> AgentBuilder<A> {
         Self { plan: Plan::default() }
     }
 
-    pub(crate) fn build(self) -> Plan<A> {
+    pub(crate) fn build(mut self) -> Plan<A> {
+        self.plan.shrink();
         self.plan
     }
 

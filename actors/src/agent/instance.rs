@@ -90,9 +90,9 @@ impl CrashCell {
     }
 }
 
-/// Runs user code; a panic becomes its message.
-pub(crate) async fn guarded<T>(future: impl Future<Output = T>) -> Result<T, String> {
-    AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| panic_message(&*panic))
+/// Runs user code; a panic becomes its message. Not an async function, which would hold the future twice.
+pub(crate) fn guarded<T>(future: impl Future<Output = T>) -> impl Future<Output = Result<T, String>> {
+    AssertUnwindSafe(future).catch_unwind().map(|ended| ended.map_err(|panic| panic_message(&*panic)))
 }
 
 /// Runs user code that is not async.

@@ -124,6 +124,18 @@ pub(crate) struct ServerPlan<A, O = ServerOptions> {
 }
 
 impl<A> Plan<A> {
+    /// Gives back the room for handlers that were not declared.
+    pub(crate) fn shrink(&mut self) {
+        self.receivers.shrink_to_fit();
+        self.consumers.shrink_to_fit();
+        self.periodic.shrink_to_fit();
+        self.cron.shrink_to_fit();
+        self.pre_start.shrink_to_fit();
+        self.post_start.shrink_to_fit();
+        self.pre_stop.shrink_to_fit();
+        self.servers.shrink_to_fit();
+    }
+
     /// Every handler, in the order in which `info()` shows them.
     pub(crate) fn handlers(&self) -> impl Iterator<Item = &HandlerPlan> {
         let receivers = self.receivers.iter().map(|plan| &plan.handler);

@@ -28,12 +28,12 @@ pub(crate) struct Arrived {
 pub(crate) struct AgentInlet {
     shared: Arc<Shared>,
     bus: Bus,
-    receivers: Vec<Arc<ReceiverInbox>>,
-    keys: Vec<Arc<str>>,
+    receivers: Box<[Arc<ReceiverInbox>]>,
+    keys: Arc<[Arc<str>]>,
 }
 
 impl AgentInlet {
-    pub(crate) fn new(shared: Arc<Shared>, bus: Bus, receivers: Vec<Arc<ReceiverInbox>>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, bus: Bus, receivers: Box<[Arc<ReceiverInbox>]>) -> Self {
         let keys = receivers.iter().map(|receiver| receiver.key.clone()).collect();
         Self { shared, bus, receivers, keys }
     }
@@ -56,7 +56,7 @@ impl SignalInlet for AgentInlet {
                 dropped(&self.shared, &receiver.name, &arriving.signal, DropReason::Stopped);
             }
             if let Some(id) = arriving.call {
-                for ticket in Request::open(id, self.shared.uid.clone(), self.bus.clone(), &self.keys) {
+                for ticket in Request::open(id, self.shared.uid.clone(), self.bus.clone(), self.keys.clone()) {
                     ticket.fail("stopped", format!("the agent `{}` is stopping", self.shared.agent));
                 }
             }
@@ -67,7 +67,7 @@ impl SignalInlet for AgentInlet {
         let call = arriving.call.clone();
         let is_call = call.is_some();
         let mut tickets = call
-            .map(|id| Request::open(id, self.shared.uid.clone(), self.bus.clone(), &self.keys))
+            .map(|id| Request::open(id, self.shared.uid.clone(), self.bus.clone(), self.keys.clone()))
             .into_iter()
             .flatten();
         let mut entered = false;

@@ -8,75 +8,90 @@ use formicary_protocol::{Bytes, RemoteFailure, Value, encode_answers, encode_fai
 use crate::bus::Bus;
 use crate::contract::Address;
 
-/// Gathers what the handlers of one agent say to one call.
+/// One call to one agent.
 #[derive(Debug)]
 pub(crate) struct Request {
     id: Arc<str>,
     responder: Arc<str>,
     bus: Bus,
-    gathered: Mutex<Gathered>,
+    /// `<Agent>.<method>` of each handler that is asked.
+    keys: Arc<[Arc<str>]>,
+}
+
+/// What the handlers of one agent have said so far.
+#[derive(Debug)]
+struct Gathering {
+    request: Request,
+    answers: Mutex<Gathered>,
 }
 
 #[derive(Debug)]
 struct Gathered {
-    values: Vec<(String, Value)>,
-    failures: Vec<(String, RemoteFailure)>,
+    said: Vec<Option<Said>>,
     open: usize,
 }
 
+type Said = Result<Value, RemoteFailure>;
+
 /// The duty of one handler to answer. Dropped unanswered, it answers with an error.
 #[derive(Debug)]
-pub(crate) struct Ticket {
-    request: Option<Arc<Request>>,
-    slot: usize,
+pub(crate) struct Ticket(Option<Duty>);
+
+#[derive(Debug)]
+enum Duty {
+    /// The only handler that is asked, as most are.
+    Sole(Request),
+    OneOf(Arc<Gathering>, usize),
 }
 
 impl Request {
-    /// A ticket for each handler, by its key `<Agent>.<method>`.
-    pub(crate) fn open(id: Arc<str>, responder: Arc<str>, bus: Bus, handlers: &[Arc<str>]) -> Vec<Ticket> {
-        let values = handlers.iter().map(|key| (key.to_string(), Value::Null)).collect();
-        let gathered = Mutex::new(Gathered { values, failures: Vec::new(), open: handlers.len() });
-        let request = Arc::new(Self { id, responder, bus, gathered });
-        (0..handlers.len()).map(|slot| Ticket { request: Some(request.clone()), slot }).collect()
-    }
-
-    fn resolve(&self, slot: usize, answer: Result<Value, RemoteFailure>) {
-        let mut gathered = self.gathered.lock().unwrap_or_else(PoisonError::into_inner);
-        let gathered = &mut *gathered;
-        match answer {
-            Ok(value) => gathered.values[slot].1 = value,
-            Err(failure) => gathered.failures.push((gathered.values[slot].0.clone(), failure)),
-        }
-        gathered.open -= 1;
-        if gathered.open == 0 {
-            self.publish(gathered);
-        }
-    }
-
-    /// Errors first: a caller that reads them must have them when the answer comes.
-    fn publish(&self, gathered: &mut Gathered) {
-        let body = encode_answers(&gathered.values).map_err(|error| ("encode", error.to_string()));
-        let body = body.and_then(|body| self.check_size(body)).or_else(|(kind, message)| {
-            for (handler, value) in gathered.values.iter_mut().filter(|(_, value)| !value.is_null()) {
-                *value = Value::Null;
-                let failure = RemoteFailure { kind: kind.to_owned(), message: message.clone() };
-                gathered.failures.push((handler.clone(), failure));
+    /// A ticket for each handler, by its key.
+    pub(crate) fn open(
+        id: Arc<str>,
+        responder: Arc<str>,
+        bus: Bus,
+        keys: Arc<[Arc<str>]>,
+    ) -> impl Iterator<Item = Ticket> {
+        let count = keys.len();
+        let request = Self { id, responder, bus, keys };
+        let (sole, several) = match count {
+            1 => (Some(request), None),
+            _ => {
+                let answers = Mutex::new(Gathered { said: (0..count).map(|_| None).collect(), open: count });
+                (None, Some(Arc::new(Gathering { request, answers })))
             }
-            encode_answers(&gathered.values)
-        });
+        };
+        let several = several.into_iter().flat_map(move |all| (0..count).map(move |at| Duty::OneOf(all.clone(), at)));
+        sole.map(Duty::Sole).into_iter().chain(several).map(|duty| Ticket(Some(duty)))
+    }
+
+    /// Publishes what all handlers said. Errors first: a caller that reads them must have them when the answer comes.
+    fn publish(&self, said: &mut [Said]) {
+        let mut body = self.encode(said);
+        if let Err((kind, message)) = &body {
+            for said in said.iter_mut().filter(|said| said.as_ref().is_ok_and(|value| !value.is_null())) {
+                *said = Err(RemoteFailure { kind: (*kind).to_owned(), message: message.clone() });
+            }
+            body = self.encode(said);
+        }
         let (responder, call) = (self.responder.clone(), self.id.clone());
-        if !gathered.failures.is_empty()
-            && let Ok(body) = encode_failures(&gathered.failures)
+        let failures = self.keys.iter().zip(said.iter());
+        let failures = failures.filter_map(|(key, said)| said.as_ref().err().map(|failure| (&**key, failure)));
+        let failures: Vec<_> = failures.collect();
+        if !failures.is_empty()
+            && let Ok(body) = encode_failures(failures.iter().copied())
         {
             self.bus.answer(Address::AnswerError { responder: responder.clone(), call: call.clone() }, body);
         }
         match body {
             Ok(body) => self.bus.answer(Address::Answer { responder, call }, body),
-            Err(error) => tracing::error!(%call, "an answer cannot be encoded: {error}"),
+            Err((_, error)) => tracing::error!(%call, "an answer cannot be encoded: {error}"),
         }
     }
 
-    fn check_size(&self, body: Bytes) -> Result<Bytes, (&'static str, String)> {
+    fn encode(&self, said: &[Said]) -> Result<Bytes, (&'static str, String)> {
+        let answers = self.keys.iter().zip(said).map(|(key, said)| (&**key, said.as_ref().unwrap_or(&Value::Null)));
+        let body = encode_answers(answers).map_err(|error| ("encode", error.to_string()))?;
         let limit = self.bus.env().limits.max_body.get();
         match body.len() > limit {
             true => Err(("too_large", format!("the answer is larger than {limit} bytes (setting max_body)"))),
@@ -85,9 +100,22 @@ impl Request {
     }
 }
 
+impl Gathering {
+    fn said(&self, at: usize, said: Said) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.said[at] = Some(said);
+        answers.open -= 1;
+        if answers.open == 0 {
+            let mut all: Vec<_> = answers.said.drain(..).flatten().collect();
+            drop(answers);
+            self.request.publish(&mut all);
+        }
+    }
+}
+
 impl Ticket {
     pub(crate) fn answer(mut self, value: Value) {
-        self.resolve(Ok(value));
+        self.say(Ok(value));
     }
 
     pub(crate) fn fail(mut self, kind: &str, message: impl Into<String>) {
@@ -95,23 +123,31 @@ impl Ticket {
         let mut message: String = message.into();
         let cut = (0..=MAX_ERROR.min(message.len())).rev().find(|at| message.is_char_boundary(*at));
         message.truncate(cut.unwrap_or_default());
-        self.resolve(Err(RemoteFailure { kind: kind.to_owned(), message }));
+        self.say(Err(RemoteFailure { kind: kind.to_owned(), message }));
     }
 
+    /// The id of the call.
     pub(crate) fn id(&self) -> Option<&Arc<str>> {
-        self.request.as_ref().map(|request| &request.id)
+        self.0.as_ref().map(|duty| match duty {
+            Duty::Sole(request) => &request.id,
+            Duty::OneOf(all, _) => &all.request.id,
+        })
     }
 
-    fn resolve(&mut self, answer: Result<Value, RemoteFailure>) {
-        if let Some(request) = self.request.take() {
-            request.resolve(self.slot, answer);
+    fn say(&mut self, said: Said) {
+        match self.0.take() {
+            Some(Duty::Sole(request)) => request.publish(&mut [said]),
+            Some(Duty::OneOf(all, at)) => all.said(at, said),
+            None => {}
         }
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let message = "the agent crashed or stopped while it had the request".to_owned();
-        self.resolve(Err(RemoteFailure { kind: "stopped".to_owned(), message }));
+        if self.0.is_some() {
+            let message = "the agent crashed or stopped while it had the request".to_owned();
+            self.say(Err(RemoteFailure { kind: "stopped".to_owned(), message }));
+        }
     }
 }

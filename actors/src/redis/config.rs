@@ -49,7 +49,7 @@ impl RedisConfig {
     }
 
     /// What waits to be sent goes out together: so many publishes, or pushes to one queue, in one command at most, and so
-    /// many bytes; a larger message goes out alone. Default 256 and 64 KiB. One that finds nothing else waits for nothing.
+    /// many bytes; a larger message goes out alone. Default 32 and 64 KiB. One that finds nothing else waits for nothing.
     #[must_use]
     pub fn batch(mut self, messages: NonZeroUsize, bytes: NonZeroUsize) -> Self {
         self.settings.parcel_commands = messages;

@@ -19,7 +19,7 @@ pub struct Settings {
     pub max_in_flight: NonZeroUsize,
     /// How many commands may wait in line, for a connection or for room in flight (default 10,000); more are refused.
     pub max_waiting: NonZeroUsize,
-    /// How many publishes, or pushes to one list, may go out as one command (default 256).
+    /// How many publishes, or pushes to one list, may go out as one command (default 32).
     pub parcel_commands: NonZeroUsize,
     /// How many bytes of publishes or pushes may go out as one command (default 64 KiB); a larger one goes out alone.
     pub parcel_bytes: NonZeroUsize,
@@ -46,7 +46,7 @@ impl Default for Settings {
             backoff_most: Duration::from_secs(1),
             max_in_flight: count(16_384),
             max_waiting: count(10_000),
-            parcel_commands: count(256),
+            parcel_commands: count(32),
             parcel_bytes: count(64 * 1024),
             message_buffer: count(16_384),
             quiet: false,

@@ -46,8 +46,8 @@ async fn what_waits_goes_out_together_and_in_order() {
         let expected: Vec<_> = bodies.iter().skip(first).step_by(2).cloned().collect();
         assert_eq!(entries, expected);
     }
-    // 1,000 at most 256 at once, and two lists with 500 each.
-    assert_eq!((calls(&server, "eval").await, calls(&server, "rpush").await), (4, 4));
+    // 1,000 at most 32 at once, and two lists with 500 each.
+    assert_eq!((calls(&server, "eval").await, calls(&server, "rpush").await), (32, 32));
 }
 
 #[actix::test]
