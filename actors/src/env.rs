@@ -88,8 +88,8 @@ impl Env {
     /// halves of an answer are not signals.
     pub fn told_sent(&self, address: &Address) {
         if let Address::Signal { signal, sender } = address {
-            let (signal, sender) = (signal.clone(), sender.clone());
-            self.events.emit(EventKind::SignalSent, || Event::SignalSent { signal, sender });
+            let sent = || Event::SignalSent { signal: signal.clone(), sender: sender.clone() };
+            self.events.emit(EventKind::SignalSent, sent);
         }
     }
 

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, SpawnHandle};
 use formicary_protocol::Bytes;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
 
-use crate::contract::{Answers, CallMode, port};
+use crate::contract::{Answers, CallMode, Permit, port};
 use crate::error::CallError;
 use crate::events::{Event, EventKind, Events};
 
@@ -43,7 +42,7 @@ struct Waiting {
     mode: CallMode,
     /// Errors come before their answer, on a channel of their own.
     failures: Vec<(Arc<str>, Bytes)>,
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: Option<Permit>,
 }
 
 #[derive(Clone, Copy)]
@@ -60,7 +59,7 @@ pub(crate) struct Expect {
     pub(crate) signal: Arc<str>,
     pub(crate) deadline: Instant,
     pub(crate) mode: CallMode,
-    pub(crate) permit: Option<OwnedSemaphorePermit>,
+    pub(crate) permit: Option<Permit>,
 }
 
 /// An answer, or the errors that come before one, arrived.

@@ -148,23 +148,22 @@ pub fn encode_signal<S: Signal>(signal: &S) -> Result<Bytes, Error> {
 ///
 /// [`Error::Decode`] with the path of the offending value; [`Error::UnknownArguments`] in mode `reject`.
 pub fn decode<T: DeserializeOwned>(body: &[u8], mode: CheckMode) -> Result<Decoded<T>, Error> {
+    let shape = shape_of::<T>();
+    // Most bodies: nothing in them is skipped, so nothing has to be noted.
+    if let Shape::Struct(fields) = shape
+        && is_plain(body, fields)
+        && let Ok(value) = serde_json::from_slice(body)
+    {
+        return Ok(Decoded { value, repaired: false, unknown: Vec::new() });
+    }
     // The reader looks at no byte of a string that it skips.
     if let Err(error) = std::str::from_utf8(body) {
         let problem = read::<T>(body, mode).map_or_else(|_| reason::<T>(body), |_| error.to_string());
         return Err(failed::<T>(problem));
     }
     let first = first_byte(body);
-    let shape = shape_of::<T>();
-    if let Shape::Struct(fields) = shape {
-        if first == Some(b'[') {
-            return Err(failed::<T>("expected an object, found an array".to_owned()));
-        }
-        if mode != CheckMode::Off
-            && is_plain(body, fields)
-            && let Ok(value) = serde_json::from_slice(body)
-        {
-            return Ok(Decoded { value, repaired: false, unknown: Vec::new() });
-        }
+    if first == Some(b'[') && matches!(shape, Shape::Struct(_)) {
+        return Err(failed::<T>("expected an object, found an array".to_owned()));
     }
     if let Ok((value, unknown)) = read::<T>(body, mode) {
         return finish(value, unknown, false, mode);

@@ -1,6 +1,6 @@
 //! The running of a handler, with everything that stands around it.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -109,8 +109,8 @@ impl Chain {
         handler: Pin<&mut (dyn Future<Output = LayerResult> + '_)>,
     ) -> Ran {
         let started = Instant::now();
-        let timeout = entered.timeout;
-        let _in_scope = run.scope.begin(timeout.and_then(|timeout| started.checked_add(timeout)));
+        let deadline = entered.timeout.and_then(|timeout| started.checked_add(timeout));
+        let _in_scope = run.scope.begin(deadline);
         if let Some(since) = entered.since {
             self.meter.waited(started.duration_since(since));
         }
@@ -119,24 +119,22 @@ impl Chain {
         let mut timed_out = false;
         let ran = {
             let Some(rest) = rest.as_mut().as_pin_mut() else { return Ran::Ok };
-            let guarded = Guarded { rest, span, watched: &self.watched, waits: Some(waits) };
-            let ended = match timeout {
-                Some(timeout) => tokio::time::timeout(timeout, guarded).await,
-                None => Ok(guarded.await),
-            };
-            match ended {
-                Ok(Ok(Ok(()))) => Ran::Ok,
-                Ok(Ok(Err(error))) => Ran::Failed(error),
-                Ok(Err(message)) => Ran::Panicked(message),
-                Err(_) => {
+            let mut guarded = Guarded { rest, span, watched: &self.watched, waits: Some(waits) };
+            match by(deadline, &mut guarded).await {
+                Some(Ok(Ok(()))) => Ran::Ok,
+                Some(Ok(Err(error))) => Ran::Failed(error),
+                Some(Err(message)) => Ran::Panicked(message),
+                None => {
                     timed_out = true;
-                    let timeout = timeout.unwrap_or_default();
+                    let timeout = entered.timeout.unwrap_or_default();
                     Ran::Failed(HandlerError::of_kind("timeout", format!("no end within {timeout:?}")))
                 }
             }
         };
         let ran = self.after(core, guarded_now(|| rest.set(None)), ran);
-        let took = started.elapsed();
+        // The clock is asked only if somebody wants to know.
+        let is_asked = self.meter.is_on() || core.shared.env.events.is_heard();
+        let took = if is_asked { started.elapsed() } else { Duration::ZERO };
         self.meter.end(
             match &ran {
                 Ran::Ok => Ending::Ok,
@@ -195,6 +193,16 @@ impl Chain {
                 span.record("error", tracing::field::display(message));
             }
         }
+    }
+}
+
+/// The outcome of a future, or `None` at the deadline. A future that ends at once costs no timer.
+async fn by<T>(deadline: Option<Instant>, mut future: impl Future<Output = T> + Unpin) -> Option<T> {
+    let at_once = poll_fn(|context| Poll::Ready(Pin::new(&mut future).poll(context)));
+    match (at_once.await, deadline) {
+        (Poll::Ready(outcome), _) => Some(outcome),
+        (Poll::Pending, None) => Some(future.await),
+        (Poll::Pending, Some(deadline)) => tokio::time::timeout_at(deadline, future).await.ok(),
     }
 }
 

@@ -1,4 +1,5 @@
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,13 +39,9 @@ struct Scope {
     handler: Arc<str>,
     kind: HandlerKind,
     turn: Turn,
-    run: Mutex<Run>,
-}
-
-#[derive(Debug)]
-struct Run {
-    number: u64,
-    deadline: Option<Instant>,
+    /// The number of the run that goes on, or comes next.
+    number: AtomicU64,
+    deadline: Mutex<Option<Instant>>,
 }
 
 /// A run that goes on.
@@ -52,28 +49,25 @@ pub(crate) struct InScope<'a>(&'a Held);
 
 impl Drop for InScope<'_> {
     fn drop(&mut self) {
-        let mut run = self.0.run();
-        run.number += 1;
-        run.deadline = None;
+        self.0.scope.number.fetch_add(1, Ordering::AcqRel);
     }
 }
 
 impl Held {
     fn new(handler: Arc<str>, kind: HandlerKind, turn: Turn) -> Self {
-        let run = Mutex::new(Run { number: 0, deadline: None });
-        Self { scope: Arc::new(Scope { handler, kind, turn, run }), run: 0 }
+        let scope = Scope { handler, kind, turn, number: AtomicU64::new(0), deadline: Mutex::new(None) };
+        Self { scope: Arc::new(scope), run: 0 }
     }
 
     /// Begins the run. It ends when what this returns is dropped.
     pub(crate) fn begin(&self, deadline: Option<Instant>) -> InScope<'_> {
-        self.run().deadline = deadline;
+        *self.scope_deadline() = deadline;
         InScope(self)
     }
 
     /// What is held from now on is the next run.
     fn next(&mut self) {
-        let number = self.run().number;
-        self.run = number;
+        self.run = self.scope.number.load(Ordering::Acquire);
     }
 
     pub(crate) fn handler(&self) -> &Arc<str> {
@@ -82,17 +76,22 @@ impl Held {
 
     /// The turn that the handler holds: none when it has ended.
     pub(crate) fn turn(&self) -> Turn {
-        if self.run().number == self.run { self.scope.turn } else { Turn::None }
+        if self.goes_on() { self.scope.turn } else { Turn::None }
     }
 
     /// The deadline of the handler; `None` when it has none, or has ended.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let run = self.run();
-        run.deadline.filter(|_| run.number == self.run)
+        let deadline = *self.scope_deadline();
+        // After the deadline was read: it may be the next run's.
+        deadline.filter(|_| self.goes_on())
     }
 
-    fn run(&self) -> MutexGuard<'_, Run> {
-        self.scope.run.lock().unwrap_or_else(PoisonError::into_inner)
+    fn goes_on(&self) -> bool {
+        self.scope.number.load(Ordering::Acquire) == self.run
+    }
+
+    fn scope_deadline(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.scope.deadline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

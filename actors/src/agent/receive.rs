@@ -63,7 +63,7 @@ impl SignalInlet for AgentInlet {
             return;
         }
         let Some((last, others)) = self.receivers.split_last() else { return };
-        let signal = arriving.signal.clone();
+        let heard = events.is_heard().then(|| arriving.signal.clone());
         let call = arriving.call.clone();
         let is_call = call.is_some();
         let mut tickets = call
@@ -78,12 +78,13 @@ impl SignalInlet for AgentInlet {
         if !entered {
             return;
         }
-        let agent = || self.shared.agent.clone();
-        if is_call {
-            events.emit(EventKind::RequestReceived, || Event::RequestReceived { agent: agent(), signal });
-        } else {
-            events.emit(EventKind::SignalReceived, || Event::SignalReceived { agent: agent(), signal });
-        }
+        let kind = if is_call { EventKind::RequestReceived } else { EventKind::SignalReceived };
+        let Some(signal) = heard else { return events.add(kind, 1) };
+        let agent = self.shared.agent.clone();
+        events.emit(kind, || match is_call {
+            true => Event::RequestReceived { agent, signal },
+            false => Event::SignalReceived { agent, signal },
+        });
     }
 }
 

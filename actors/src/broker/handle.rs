@@ -3,13 +3,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use formicary_protocol::{DeadLetter, Queue, Value, encode};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::BrokerPort;
 use crate::contract::{
     Cancel, CloseBroker, ConnectionState, Consume, ConsumerId, Counts, Dead, DeadRequest, DeliveryInlet,
-    DescribeBroker, Description, Inspect, Outgoing, Replies, Reply, Send, SendOptions, Settle, Settlement,
+    DescribeBroker, Description, Inspect, Outgoing, Permits, Replies, Reply, Send, SendOptions, Settle, Settlement,
 };
 use crate::error::{Error, SendError};
 use crate::{Env, payload};
@@ -22,7 +22,7 @@ pub struct Broker(Arc<Inner>);
 struct Inner {
     port: BrokerPort,
     env: Env,
-    permits: Arc<Semaphore>,
+    permits: Permits,
     sent: Arc<Replies<Result<(), SendError>>>,
     state: watch::Receiver<ConnectionState>,
     consumers: AtomicU64,
@@ -31,7 +31,7 @@ struct Inner {
 impl Broker {
     /// A handle of an adapter.
     pub fn new(port: BrokerPort, env: Env, state: watch::Receiver<ConnectionState>) -> Self {
-        let permits = Arc::new(Semaphore::new(env.limits.in_flight.get()));
+        let permits = Permits::new(env.limits.in_flight.get());
         Self(Arc::new(Inner { port, env, permits, sent: Replies::new(), state, consumers: AtomicU64::new(0) }))
     }
 
@@ -195,7 +195,7 @@ impl Broker {
                 "its body has {size} bytes; the limit is {limit} (setting max_body)"
             )));
         }
-        let permit = self.0.permits.clone().try_acquire_owned().map_err(|_| {
+        let permit = self.0.permits.take().ok_or_else(|| {
             let limit = self.0.env.limits.in_flight;
             SendError::not_sent(format!("{limit} messages are under way already (setting in_flight)"))
         })?;

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use formicary_protocol::{Bytes, Signal, Value, check_sender, encode, encode_signal};
 use futures_util::Stream;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::{BusPort, bad};
 use crate::agent::answer;
 use crate::contract::{
-    Address, Answers, Call, CallMode, CloseBus, ConnectionState, DescribeBus, Description, Publish, Replies, Reply,
-    SignalInlet, Subscribe, SubscriptionId, Unsubscribe,
+    Address, Answers, Call, CallMode, CloseBus, ConnectionState, DescribeBus, Description, Permits, Publish, Replies,
+    Reply, SignalInlet, Subscribe, SubscriptionId, Unsubscribe,
 };
 use crate::error::{CallError, Error, SendError};
 use crate::events::{BadInput, Event, EventKind};
@@ -28,7 +28,7 @@ pub struct Bus(Arc<Inner>);
 struct Inner {
     port: BusPort,
     env: Env,
-    permits: Arc<Semaphore>,
+    permits: Permits,
     published: Arc<Replies<Result<Option<u64>, SendError>>>,
     answered: Arc<Replies<Result<Answers, CallError>>>,
     state: watch::Receiver<ConnectionState>,
@@ -38,7 +38,7 @@ struct Inner {
 impl Bus {
     /// A handle of an adapter.
     pub fn new(port: BusPort, env: Env, state: watch::Receiver<ConnectionState>) -> Self {
-        let permits = Arc::new(Semaphore::new(env.limits.in_flight.get()));
+        let permits = Permits::new(env.limits.in_flight.get());
         Self(Arc::new(Inner {
             port,
             env,
@@ -191,7 +191,7 @@ impl Bus {
         deadline: Instant,
     ) -> Result<Option<u64>, SendError> {
         self.check_size(&body).map_err(SendError::not_sent)?;
-        let permit = self.0.permits.clone().try_acquire_owned().map_err(|_| {
+        let permit = self.0.permits.take().ok_or_else(|| {
             SendError::not_sent(format!(
                 "{} messages are under way already (setting in_flight)",
                 self.0.env.limits.in_flight
@@ -248,7 +248,7 @@ impl Bus {
     fn send_call(&self, raw: RawCall, mode: CallMode) -> Result<(), CallError> {
         let signal = || raw.signal.to_string();
         self.check_size(&raw.body).map_err(|reason| CallError::Invalid { signal: signal(), reason })?;
-        let permit = self.0.permits.clone().try_acquire_owned().map_err(|_| CallError::Overloaded {
+        let permit = self.0.permits.take().ok_or_else(|| CallError::Overloaded {
             signal: signal(),
             reason: format!("{} messages are under way already (setting in_flight)", self.0.env.limits.in_flight),
         })?;

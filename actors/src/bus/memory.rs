@@ -34,7 +34,7 @@ struct Member {
     env: Env,
     waiter: WaiterPort,
     /// In order of their ids, so no hash map decides who hears first.
-    subscriptions: HashMap<Arc<str>, BTreeMap<SubscriptionId, Arc<dyn SignalInlet>>>,
+    subscriptions: BTreeMap<Arc<str>, BTreeMap<SubscriptionId, Arc<dyn SignalInlet>>>,
     signals: HashMap<SubscriptionId, Arc<str>>,
 }
 
@@ -58,7 +58,7 @@ impl MemoryBus {
             let mut hub = self.state();
             hub.attached += 1;
             let member = hub.attached;
-            let (subscriptions, signals) = (HashMap::new(), HashMap::new());
+            let (subscriptions, signals) = (BTreeMap::new(), HashMap::new());
             hub.members.insert(member, Member { env: env.clone(), waiter: waiter.clone(), subscriptions, signals });
             member
         };

@@ -3,10 +3,9 @@ use std::time::Duration;
 
 use actix::Message;
 use formicary_protocol::{Bytes, DeadLetter, Failure};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::{DeliveryInlet, Description, Outcome, Reply, Token};
+use super::{DeliveryInlet, Description, Outcome, Permit, Reply, Token};
 use crate::error::{Error, SendError};
 
 /// What a sender may ask for beside the body. An adapter refuses what its [`super::Capabilities`] lack.
@@ -62,7 +61,7 @@ pub struct Send {
     /// The outcome.
     pub reply: Reply<Result<(), SendError>>,
     /// Held until the reply: bounds what waits in the adapter.
-    pub permit: Option<OwnedSemaphorePermit>,
+    pub permit: Option<Permit>,
 }
 
 /// Names a consumer within its broker adapter.

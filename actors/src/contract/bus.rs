@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use actix::Message;
 use formicary_protocol::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{Description, Reply, SignalInlet};
+use super::{Description, Permit, Reply, SignalInlet};
 use crate::error::{CallError, Error, SendError};
 
 /// What a published body is: a signal, or one of the two halves of an answer.
@@ -50,7 +50,7 @@ pub struct Publish {
     /// The outcome.
     pub reply: Reply<Result<Option<u64>, SendError>>,
     /// Held until the reply: bounds what waits in the adapter. `None` for answers, which the inboxes bound.
-    pub permit: Option<OwnedSemaphorePermit>,
+    pub permit: Option<Permit>,
 }
 
 /// The answers of one agent instance to a call.
@@ -90,7 +90,7 @@ pub struct Call {
     /// Where the answers go.
     pub mode: CallMode,
     /// Held until the call ends.
-    pub permit: Option<OwnedSemaphorePermit>,
+    pub permit: Option<Permit>,
 }
 
 /// Names a subscription, so that it can be ended.

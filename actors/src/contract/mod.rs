@@ -11,6 +11,7 @@ mod description;
 mod inlet;
 mod outcome;
 mod outlet;
+mod permit;
 mod port;
 mod reply;
 
@@ -25,6 +26,8 @@ pub use description::{Capabilities, ConnectionState, Description};
 pub use inlet::{Arriving, Delivered, DeliveryInlet, SignalInlet, Token};
 pub use outcome::{Outcome, SettleError};
 pub(crate) use outlet::{Feed, Outlet, outlet};
+pub use permit::Permit;
+pub(crate) use permit::Permits;
 pub(crate) use port::port;
 pub(crate) use reply::Replies;
 pub use reply::{Pending, Reply};

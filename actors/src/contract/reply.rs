@@ -16,8 +16,9 @@ pub struct Reply<T>(
 /// The other end of a [`Reply`]: a future of the answer, `None` when the adapter went away. It needs no runtime.
 #[derive(Debug)]
 pub struct Pending<T> {
-    slot: Arc<Slot<T>>,
-    /// Where the slot goes when it is done.
+    /// Nothing once the answer is known.
+    slot: Option<Arc<Slot<T>>>,
+    /// Where the slot goes then.
     pool: Option<Arc<Replies<T>>>,
 }
 
@@ -38,7 +39,7 @@ enum State<T> {
     /// Somebody waits.
     Asked(Waker),
     Answered(T),
-    /// The answer was taken, or there will be none.
+    /// There will be no answer.
     Over,
     /// The asker has stopped waiting.
     Abandoned,
@@ -72,7 +73,7 @@ impl<T> Reply<T> {
     /// A reply and the future of what will be put into it.
     pub fn new() -> (Self, Pending<T>) {
         let slot = Slot::new();
-        (Self(Some(slot.clone())), Pending { slot, pool: None })
+        (Self(Some(slot.clone())), Pending { slot: Some(slot), pool: None })
     }
 
     /// A reply for which nobody waits.
@@ -101,41 +102,56 @@ impl<T> Drop for Reply<T> {
     }
 }
 
+impl<T> Pending<T> {
+    /// The reply has done what it does, so another message may use the slot.
+    fn recycle(&self, slot: Arc<Slot<T>>) {
+        if let Some(pool) = &self.pool {
+            pool.keep(slot);
+        }
+    }
+}
+
 impl<T> Future for Pending<T> {
     type Output = Option<T>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.slot.state();
-        match &mut *state {
-            State::Asked(waker) => {
-                waker.clone_from(context.waker());
-                Poll::Pending
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(slot) = &self.slot else { return Poll::Ready(None) };
+        let ended = {
+            let mut state = slot.state();
+            match &mut *state {
+                State::Asked(waker) => {
+                    waker.clone_from(context.waker());
+                    return Poll::Pending;
+                }
+                State::Open => {
+                    *state = State::Asked(context.waker().clone());
+                    return Poll::Pending;
+                }
+                _ => mem::replace(&mut *state, State::Open),
             }
-            State::Open => {
-                *state = State::Asked(context.waker().clone());
-                Poll::Pending
-            }
-            _ => match mem::replace(&mut *state, State::Over) {
-                State::Answered(value) => Poll::Ready(Some(value)),
-                _ => Poll::Ready(None),
-            },
+        };
+        if let Some(slot) = self.slot.take() {
+            self.recycle(slot);
         }
+        Poll::Ready(match ended {
+            State::Answered(value) => Some(value),
+            _ => None,
+        })
     }
 }
 
 impl<T> Drop for Pending<T> {
     fn drop(&mut self) {
+        let Some(slot) = self.slot.take() else { return };
         let before = {
-            let mut state = self.slot.state();
-            let before = mem::replace(&mut *state, State::Abandoned);
-            // The reply has done what it does, so another message may use the slot.
-            if let (State::Over | State::Answered(_), Some(_)) = (&before, &self.pool) {
-                *state = State::Open;
+            let mut state = slot.state();
+            match &*state {
+                State::Open | State::Asked(_) => mem::replace(&mut *state, State::Abandoned),
+                _ => mem::replace(&mut *state, State::Open),
             }
-            before
         };
-        if let (State::Over | State::Answered(_), Some(pool)) = (before, &self.pool) {
-            pool.keep(self.slot.clone());
+        if let State::Over | State::Answered(_) = before {
+            self.recycle(slot);
         }
     }
 }
@@ -147,7 +163,7 @@ impl<T> Replies<T> {
 
     pub(crate) fn reply(self: &Arc<Self>) -> (Reply<T>, Pending<T>) {
         let slot = self.slots().pop().unwrap_or_else(Slot::new);
-        (Reply(Some(slot.clone())), Pending { slot, pool: Some(self.clone()) })
+        (Reply(Some(slot.clone())), Pending { slot: Some(slot), pool: Some(self.clone()) })
     }
 
     fn keep(&self, slot: Arc<Slot<T>>) {
@@ -174,11 +190,10 @@ mod tests {
         let (reply, mut pending) = pool.reply();
         assert!((&mut pending).now_or_never().is_none());
         reply.send(1);
+        let first = pending.slot.as_ref().map(Arc::as_ptr);
         assert_eq!((&mut pending).now_or_never(), Some(Some(1)));
-        let first = Arc::as_ptr(&pending.slot);
-        drop(pending);
         let (reply, mut pending) = pool.reply();
-        assert_eq!(Arc::as_ptr(&pending.slot), first);
+        assert_eq!(pending.slot.as_ref().map(Arc::as_ptr), first);
         assert!((&mut pending).now_or_never().is_none(), "the answer of another message");
         drop(reply);
         assert_eq!(pending.now_or_never(), Some(None));

@@ -50,11 +50,16 @@ impl Events {
     /// Counts, and tells the listeners if there are any.
     pub fn emit(&self, kind: EventKind, event: impl FnOnce() -> Event) {
         self.add(kind, 1);
-        if self.0.stream.receiver_count() > 0 {
+        if self.is_heard() {
             let event = event();
             debug_assert_eq!(event.kind(), kind);
             drop(self.0.stream.send(event));
         }
+    }
+
+    /// Whether anybody listens.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.0.stream.receiver_count() > 0
     }
 
     pub(crate) fn add(&self, kind: EventKind, n: u64) {
