@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use formicary::GroupBuilder;
 use formicary::prelude::*;
 use tokio::sync::mpsc;
 
@@ -52,11 +53,11 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new() -> Self {
+    pub fn new(builder: GroupBuilder) -> Self {
         let heard = Arc::<AtomicU64>::default();
         let (sender, mut ways) = mpsc::unbounded_channel();
         let hears = heard.clone();
-        let builder = Group::builder().declarations(declarations()).agent(move || Hears(hears.clone()));
+        let builder = builder.declarations(declarations()).agent(move || Hears(hears.clone()));
         let builder = builder.agent(move || Sends(sender.clone()));
         let system = actix::System::new();
         let (group, ways) = system.block_on(async { (builder.start().await.unwrap(), ways.recv().await.unwrap()) });
