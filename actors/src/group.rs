@@ -31,11 +31,13 @@ use crate::{Env, Load};
 #[must_use = "stop the group, or wait for its end: dropped, it runs on"]
 pub struct Group {
     env: Env,
+    /// The same for the agents, each of which keeps it.
+    shared_env: Arc<Env>,
     bus: Bus,
     broker: Broker,
     buses: Routes<Bus>,
     brokers: Routes<Broker>,
-    registry: Addr<Registry>,
+    registry: Arc<Addr<Registry>>,
     state: watch::Receiver<GroupState>,
     agents: AtomicU64,
     /// Where agents live: our own arbiters, or the one on which the group was started.
@@ -152,12 +154,19 @@ impl Group {
     ) -> Result<(), Error> {
         let id = AgentId(self.agents.fetch_add(1, Ordering::Relaxed));
         let (reply, started) = Reply::new();
+        let (buses, brokers) = (options.buses(&self.buses), options.brokers(&self.brokers));
+        for bus in buses.all() {
+            bus.ask_link().await;
+        }
+        for broker in brokers.all() {
+            broker.ask_link().await;
+        }
         let setup = Setup {
             id,
             name: options.name.clone(),
-            env: self.env.clone(),
-            buses: options.buses(&self.buses),
-            brokers: options.brokers(&self.brokers),
+            env: self.shared_env.clone(),
+            buses,
+            brokers,
             settings: options.settings.clone(),
             flags: options.flags,
             registry: self.registry.clone(),

@@ -4,14 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
-
 use super::access::LocalFuture;
 use super::context::Cx;
 use super::handle::Handle;
 use super::instance::{Core, CrashCell, Instance, Lanes, guarded_now};
 use super::lanes::ConsumerSlot;
 use super::life::{End, Life, Running, failed};
+use super::local_tasks::LocalTasks;
 use super::receive::{AgentInlet, ConsumerInbox};
 use super::task_group::OwnTasks;
 use super::tasks::{run_hook, run_server};
@@ -53,7 +52,13 @@ pub(crate) async fn begin<A: 'static>(life: &mut Life<A>) -> Result<Running<A>, 
     }
     life.receivers.iter().for_each(|receiver| receiver.inbox.restart());
     life.consumers.iter().for_each(|slot| slot.inbox.inbox.restart());
-    Ok(Running { instance, work: JoinSet::new(), servers: JoinSet::new(), server_ends: Vec::new(), jobs: None })
+    Ok(Running {
+        instance,
+        work: LocalTasks::default(),
+        servers: LocalTasks::default(),
+        server_ends: Vec::new(),
+        jobs: None,
+    })
 }
 
 async fn subscribe<A>(life: &mut Life<A>) -> Result<(), Error> {
@@ -63,6 +68,7 @@ async fn subscribe<A>(life: &mut Life<A>) -> Result<(), Error> {
     let mut signals: Vec<Arc<str>> = life.plan.receivers.iter().flat_map(|plan| plan.signals.clone()).collect();
     signals.sort();
     signals.dedup();
+    life.subscriptions.reserve_exact(signals.len());
     for signal in signals {
         let inboxes = life.plan.receivers.iter().zip(life.receivers.iter());
         let inboxes = inboxes.filter(|(plan, _)| plan.signals.contains(&signal)).map(|(_, inbox)| inbox.clone());
@@ -98,10 +104,10 @@ pub(crate) fn spawn_timers<A: 'static>(life: &Life<A>, running: &mut Running<A>)
         return;
     }
     for at in 0..life.plan.periodic.len() {
-        running.work.spawn_local(timers::periodic(running.instance.clone(), at));
+        running.work.spawn(timers::periodic(running.instance.clone(), at));
     }
     for at in 0..life.plan.cron.len() {
-        running.work.spawn_local(timers::cron(running.instance.clone(), at));
+        running.work.spawn(timers::cron(running.instance.clone(), at));
     }
 }
 
@@ -130,7 +136,7 @@ pub(crate) fn spawn_servers<A: 'static>(life: &Life<A>, running: &mut Running<A>
     for at in 0..life.plan.servers.len() {
         let (instance, handle) = (running.instance.clone(), handle.clone());
         let (cx, listens) = instance.core.cx.for_server();
-        let end = running.servers.spawn_local(async move {
+        let end = running.servers.spawn(async move {
             let plan = instance.plan.clone();
             let server = &plan.servers[at];
             let core = &instance.core;

@@ -97,7 +97,7 @@ impl Held {
 
 impl Invocation {
     pub(crate) fn new(core: &Core, cx: Cx, plan: &HandlerPlan) -> Self {
-        let tasks = core.tasks.clone();
+        let tasks = core.tasks.group().clone();
         let scope = Held::new(plan.name.clone(), plan.kind, plan.turn);
         Self { cx, scope, place: None, sender: None, call: None, delivery: None, tasks }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{Notify, mpsc};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::access::LocalFuture;
@@ -15,11 +15,13 @@ use super::handle::{Handle, JOBS, Job, next_job};
 use super::info::AgentInfo;
 use super::instance::{Crash, Instance, guarded};
 use super::lanes::{ConsumerSlot, dispatch};
+use super::local_tasks::LocalTasks;
 use super::plan::Plan;
 use super::receive::ReceiverInbox;
 use super::shared::Shared;
 use super::shell::StartFlags;
 use super::stop::{self, Ending};
+use super::supervisor::Supervisor;
 use super::tasks::run_job;
 use crate::bus::Bus;
 use crate::contract::{Reply, SubscriptionId};
@@ -61,9 +63,6 @@ impl StopLine {
     }
 }
 
-/// Reports an end to the supervisor and brings its verdict.
-pub(crate) type Ask = Box<dyn Fn(Ended) -> LocalFuture<'static, Verdict>>;
-
 /// Everything that outlives an instance.
 pub(crate) struct Life<A> {
     pub(crate) shared: Arc<Shared>,
@@ -78,9 +77,7 @@ pub(crate) struct Life<A> {
     pub(crate) opened: bool,
     /// Whoever waits for the start.
     pub(crate) started: Option<Reply<Result<(), Error>>>,
-    pub(crate) ask: Ask,
-    /// Tells the supervisor that an instance runs.
-    pub(crate) up: Box<dyn Fn(Arc<AgentInfo>)>,
+    pub(crate) supervisor: Supervisor,
 }
 
 /// How an instance ended.
@@ -96,8 +93,8 @@ pub(crate) enum End {
 /// A running instance with its tasks.
 pub(crate) struct Running<A> {
     pub(crate) instance: Rc<Instance<A>>,
-    pub(crate) work: JoinSet<()>,
-    pub(crate) servers: JoinSet<()>,
+    pub(crate) work: LocalTasks,
+    pub(crate) servers: LocalTasks,
     /// A way to end each server, and whether it waits for the stop.
     pub(crate) server_ends: Vec<(AbortHandle, Arc<AtomicBool>)>,
     /// `None` when no server or `post_start` can ask for a turn.
@@ -129,7 +126,7 @@ pub(crate) async fn live<A: 'static>(mut life: Life<A>, stops: Rc<StopLine>) {
             End::Finished(verdict) => verdict,
             End::Crashed(crash) => {
                 tell_crash(&life.shared, &crash);
-                (life.ask)(Ended::Crashed { handler: crash.handler, message: crash.message }).await
+                life.supervisor.ask(Ended::Crashed { handler: crash.handler, message: crash.message }).await
             }
         };
         let replies = match verdict {
@@ -203,7 +200,7 @@ async fn one_life<A: 'static>(life: &mut Life<A>, stops: &StopLine, down_since: 
                 return failed(life, &crash.handler, &crash.message);
             }
             () = core.cx.finish_flag().raised() => {
-                let verdict = (life.ask)(Ended::Normally).await;
+                let verdict = life.supervisor.ask(Ended::Normally).await;
                 return Box::pin(stop::drain(life, stops, running, Ending::Finish(verdict))).await;
             }
             outcome = done(&mut starting) => {
@@ -220,7 +217,7 @@ async fn one_life<A: 'static>(life: &mut Life<A>, stops: &StopLine, down_since: 
             // A bound on closures that wait for their turn; the others wait in the channel.
             Some(job) = next_job(&mut running.jobs), if core.jobs.get() < JOBS => {
                 let instance = running.instance.clone();
-                running.work.spawn_local(async move { run_job(&instance, job).await });
+                running.work.spawn(async move { run_job(&instance, job).await });
             }
             () = life.shared.wake.notified() => {}
             Some(ended) = running.work.join_next() => task_ended(&instance, ended),
@@ -260,7 +257,7 @@ pub(crate) fn task_ended<A>(instance: &Instance<A>, ended: Result<(), tokio::tas
 
 fn is_up<A>(life: &mut Life<A>, down_since: Option<Instant>) {
     // Before the reply: who has started an agent finds it in `info()`.
-    (life.up)(life.info.clone());
+    life.supervisor.up(life.info.clone());
     let shared = &life.shared;
     match life.started.take() {
         Some(started) => {

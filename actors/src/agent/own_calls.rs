@@ -1,12 +1,13 @@
 //! The calls that an agent has under way itself: the way to see that one of them comes back to its own caller.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::shared::Shared;
 use super::turns::Turn;
 
 #[derive(Debug, Default)]
-pub(crate) struct OwnCalls(Mutex<HashMap<Arc<str>, Origin>>);
+pub(crate) struct OwnCalls(Mutex<BTreeMap<Arc<str>, Origin>>);
 
 /// Which handler calls, and which turn it holds meanwhile.
 #[derive(Debug, Clone)]
@@ -16,25 +17,34 @@ pub(crate) struct Origin {
 }
 
 /// Forgets the call when it ends.
-#[derive(Debug)]
 pub(crate) struct Registered {
-    calls: Arc<OwnCalls>,
+    shared: Arc<Shared>,
     id: Arc<str>,
 }
 
 impl OwnCalls {
-    pub(crate) fn register(self: &Arc<Self>, id: Arc<str>, origin: Origin) -> Registered {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), origin);
-        Registered { calls: self.clone(), id }
+    pub(crate) fn register(shared: &Arc<Shared>, id: Arc<str>, origin: Origin) -> Registered {
+        shared.own_calls.calls().insert(id.clone(), origin);
+        Registered { shared: shared.clone(), id }
+    }
+
+    fn calls(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Origin>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn origin(&self, id: &str) -> Option<Origin> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.calls().get(id).cloned()
     }
 }
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.calls.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        self.shared.own_calls.calls().remove(&self.id);
+    }
+}
+
+impl std::fmt::Debug for Registered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Registered").field(&self.id).finish()
     }
 }

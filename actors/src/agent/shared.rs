@@ -18,11 +18,11 @@ pub(crate) struct Shared {
     pub(crate) type_name: Arc<str>,
     /// The agent instance in the group: the responder of its answers.
     pub(crate) uid: Arc<str>,
-    pub(crate) env: Env,
+    pub(crate) env: Arc<Env>,
     pub(crate) buses: Routes<Bus>,
     pub(crate) brokers: Routes<Broker>,
     pub(crate) settings: Value,
-    pub(crate) own_calls: Arc<OwnCalls>,
+    pub(crate) own_calls: OwnCalls,
     /// Something was put into an inbox.
     pub(crate) wake: Notify,
     accepting: AtomicBool,
@@ -32,7 +32,7 @@ impl Shared {
     pub(crate) fn new(
         agent: Arc<str>,
         type_name: Arc<str>,
-        env: Env,
+        env: Arc<Env>,
         buses: Routes<Bus>,
         brokers: Routes<Broker>,
         settings: Value,
@@ -45,7 +45,7 @@ impl Shared {
             buses,
             brokers,
             settings,
-            own_calls: Arc::default(),
+            own_calls: OwnCalls::default(),
             wake: Notify::new(),
             accepting: AtomicBool::new(true),
         }
@@ -69,6 +69,17 @@ pub(crate) struct Routes<T> {
 }
 
 impl<T> Routes<T> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &T> {
+        self.default.iter().chain(self.named.values())
+    }
+
+    /// What each is and where, for people.
+    pub(crate) fn links(&self, link: fn(&T) -> &str) -> Vec<String> {
+        let mut links = Vec::with_capacity(self.all().count());
+        links.extend(self.all().map(|one| link(one).to_owned()));
+        links
+    }
+
     pub(crate) fn of(&self, name: &str) -> Option<&T> {
         self.named.get(name).or(self.default.as_ref())
     }

@@ -3,26 +3,26 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
+use actix::{Actor, Addr, Context, Handler, Message};
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::Agent;
-use super::access::LocalFuture;
 use super::builder::AgentBuilder;
 use super::check::check;
 use super::inbox::Inbox;
 use super::info::AgentInfo;
 use super::instance::guarded;
-use super::life::{Ask, Life, StopLine, live};
+use super::life::{Life, StopLine, live};
 use super::receive::ReceiverInbox;
 use super::shared::{Routes, Shared};
+use super::supervisor::Supervisor;
 use crate::Env;
 use crate::broker::Broker;
 use crate::bus::Bus;
 use crate::contract::Reply;
 use crate::error::Error;
-use crate::registry::{AgentId, Ended, Registry, Report, RestartPolicy, Started, Supervise, Verdict};
+use crate::registry::{AgentId, Registry, RestartPolicy, Supervise};
 
 /// Which parts of an agent run. All do by default.
 #[derive(Debug, Clone, Copy)]
@@ -48,23 +48,19 @@ impl Default for StartFlags {
 pub(crate) struct Setup {
     pub(crate) id: AgentId,
     pub(crate) name: Option<String>,
-    pub(crate) env: Env,
+    pub(crate) env: Arc<Env>,
     pub(crate) buses: Routes<Bus>,
     pub(crate) brokers: Routes<Broker>,
     pub(crate) settings: Value,
     pub(crate) flags: StartFlags,
-    pub(crate) registry: Addr<Registry>,
+    pub(crate) registry: Arc<Addr<Registry>>,
     pub(crate) restart: Arc<RestartPolicy>,
     pub(crate) started: Reply<Result<(), Error>>,
 }
 
-/// The actor. It never runs user code in its own poll: that runs in tasks under `catch_unwind`.
+/// The actor. It never runs user code in its own poll, and not even the life of the agent: that is a task beside it.
 pub(crate) struct Shell {
     stops: Rc<StopLine>,
-    life: Option<LocalFuture<'static, ()>>,
-    registry: Addr<Registry>,
-    restart: Arc<RestartPolicy>,
-    id: AgentId,
 }
 
 /// Stops the agent; the reply comes when it has ended.
@@ -78,19 +74,28 @@ pub(crate) struct StopAgent {
 impl Shell {
     /// Starts an agent on the current arbiter.
     pub(crate) fn launch<A: Agent>(setup: Setup, factory: Arc<dyn Fn() -> A + Send + Sync>) {
-        let stops = Rc::<StopLine>::default();
         let (id, registry, restart) = (setup.id, setup.registry.clone(), setup.restart.clone());
-        let life = prepare::<A>(setup, factory, stops.clone());
-        Self { stops, life: Some(life), registry, restart, id }.start();
+        let life = match prepare::<A>(setup, factory) {
+            Ok(life) => life,
+            Err((started, error)) => return started.send(Err(error)),
+        };
+        let stops = Rc::<StopLine>::default();
+        let shell = Self { stops: stops.clone() }.start();
+        // Before the life begins: its first report must find the agent known.
+        registry.do_send(Supervise { id, shell, restart });
+        actix_rt::spawn(async move {
+            if let Err(message) = guarded(live(life, stops)).await {
+                tracing::error!("the shell of an agent panicked, which is a bug of formicary: {message}");
+            }
+            Supervisor { registry, id }.gone();
+        });
     }
 }
 
-/// Declares the agent and checks it; its life begins when the future is polled.
-fn prepare<A: Agent>(
-    setup: Setup,
-    factory: Arc<dyn Fn() -> A + Send + Sync>,
-    stops: Rc<StopLine>,
-) -> LocalFuture<'static, ()> {
+type Refusal = (Reply<Result<(), Error>>, Error);
+
+/// Declares the agent and checks it.
+fn prepare<A: Agent>(setup: Setup, factory: Arc<dyn Fn() -> A + Send + Sync>) -> Result<Life<A>, Refusal> {
     let Setup { id, name, env, buses, brokers, settings, flags, registry, started, restart: _ } = setup;
     let type_name = short_name(std::any::type_name::<A>());
     let declared = super::instance::guarded_now(|| {
@@ -101,8 +106,7 @@ fn prepare<A: Agent>(
     let plan = match declared {
         Ok(plan) => plan,
         Err(message) => {
-            let error = Error::Start { agent: type_name, place: "declaration".to_owned(), message };
-            return Box::pin(async move { started.send(Err(error)) });
+            return Err((started, Error::Start { agent: type_name, place: "declaration".to_owned(), message }));
         }
     };
     let agent = name.or_else(|| plan.name.clone()).unwrap_or_else(|| snake_case(&type_name));
@@ -113,7 +117,7 @@ fn prepare<A: Agent>(
         problems.push(error.to_string());
     }
     if !problems.is_empty() {
-        return Box::pin(async move { started.send(Err(Error::Misfit { agent, problems })) });
+        return Err((started, Error::Misfit { agent, problems }));
     }
     let receivers = plan.receivers.iter().map(|plan| {
         Arc::new(ReceiverInbox {
@@ -122,57 +126,24 @@ fn prepare<A: Agent>(
             inbox: Inbox::new(plan.options.inbox, shared.env.gauge.clone()),
         })
     });
-    let receivers: Rc<[_]> = receivers.collect();
-    Box::pin(async move {
-        let (buses, brokers) = (described_buses(&shared.buses).await, described_brokers(&shared.brokers).await);
-        let info = Arc::new(AgentInfo::of(&plan, &shared, buses, brokers));
-        let life = Life {
-            shared,
-            plan: Rc::new(plan),
-            factory,
-            flags,
-            info,
-            receivers,
-            consumers: Rc::new([]),
-            subscriptions: Vec::new(),
-            opened: false,
-            started: Some(started),
-            ask: asks(registry.clone(), id),
-            up: Box::new(move |info| registry.do_send(Started { id, info })),
-        };
-        live(life, stops).await;
+    Ok(Life {
+        receivers: receivers.collect(),
+        info: Arc::new(AgentInfo::of(
+            &plan,
+            &shared,
+            shared.buses.links(Bus::link),
+            shared.brokers.links(Broker::link),
+        )),
+        shared,
+        plan: Rc::new(plan),
+        factory,
+        flags,
+        consumers: Rc::new([]),
+        subscriptions: Vec::new(),
+        opened: false,
+        started: Some(started),
+        supervisor: Supervisor { registry, id },
     })
-}
-
-fn asks(registry: Addr<Registry>, id: AgentId) -> Ask {
-    Box::new(move |ended| {
-        let registry = registry.clone();
-        Box::pin(async move {
-            let (reply, verdict) = Reply::new();
-            registry.do_send(Report { id, ended, reply });
-            verdict.await.unwrap_or(Verdict::End)
-        })
-    })
-}
-
-async fn described_buses(routes: &Routes<Bus>) -> Vec<String> {
-    let mut described = Vec::new();
-    for bus in routes.default.iter().chain(routes.named.values()) {
-        if let Ok(description) = bus.describe().await {
-            described.push(format!("{} bus at {}", description.adapter, description.address));
-        }
-    }
-    described
-}
-
-async fn described_brokers(routes: &Routes<Broker>) -> Vec<String> {
-    let mut described = Vec::new();
-    for broker in routes.default.iter().chain(routes.named.values()) {
-        if let Ok(description) = broker.describe().await {
-            described.push(format!("{} broker at {}", description.adapter, description.address));
-        }
-    }
-    described
 }
 
 /// The type's name without its path and without the paths in its parameters.
@@ -195,34 +166,6 @@ fn snake_case(name: &str) -> String {
 
 impl Actor for Shell {
     type Context = Context<Self>;
-
-    fn started(&mut self, context: &mut Context<Self>) {
-        let Some(life) = self.life.take() else { return };
-        let (registry, id, address) = (self.registry.clone(), self.id, context.address());
-        // Before the life begins: its first report must find the agent known.
-        registry.do_send(Supervise { id, shell: address.clone(), restart: self.restart.clone() });
-        // A task of its own: the actor is not polled for each wake of the agent's life.
-        actix_rt::spawn(async move {
-            if let Err(message) = guarded(life).await {
-                tracing::error!("the shell of an agent panicked, which is a bug of formicary: {message}");
-            }
-            let (reply, _) = Reply::new();
-            registry.do_send(Report { id, ended: Ended::ForGood, reply });
-            address.do_send(End);
-        });
-    }
-}
-
-#[derive(Message)]
-#[rtype(result = "()")]
-struct End;
-
-impl Handler<End> for Shell {
-    type Result = ();
-
-    fn handle(&mut self, _: End, context: &mut Context<Self>) {
-        context.stop();
-    }
 }
 
 impl Handler<StopAgent> for Shell {

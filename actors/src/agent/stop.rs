@@ -3,13 +3,13 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::handle::{JOBS, next_job};
 use super::instance::Instance;
 use super::lanes::{dispatch, rouse};
 use super::life::{End, Life, Running, Stop, StopLine, task_ended, tell_crash};
+use super::local_tasks::LocalTasks;
 use super::receive::dropped;
 use super::tasks::{run_hook, run_job};
 use crate::events::DropReason;
@@ -86,7 +86,7 @@ pub(crate) async fn drain<A: 'static>(
             // What a server or a handler does at its end may need the agent.
             Some(job) = next_job(&mut running.jobs), if instance.core.jobs.get() < JOBS => {
                 let instance = running.instance.clone();
-                running.work.spawn_local(async move { run_job(&instance, job).await });
+                running.work.spawn(async move { run_job(&instance, job).await });
             }
             Some(ended) = running.work.join_next() => task_ended(&instance, ended),
             Some(ended) = running.servers.join_next() => task_ended(&instance, ended),
@@ -169,7 +169,7 @@ fn abort_deaf_servers<A>(running: &Running<A>) {
     }
 }
 
-async fn end_all<A>(instance: &Instance<A>, tasks: &mut JoinSet<()>) {
+async fn end_all<A>(instance: &Instance<A>, tasks: &mut LocalTasks) {
     tasks.abort_all();
     while let Some(ended) = tasks.join_next().await {
         task_ended(instance, ended);

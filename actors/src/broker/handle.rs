@@ -1,6 +1,6 @@
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use formicary_protocol::{DeadLetter, Queue, Value, encode};
 use tokio::sync::watch;
@@ -25,6 +25,7 @@ struct Inner {
     permits: Permits,
     sent: Arc<Replies<Result<(), SendError>>>,
     state: watch::Receiver<ConnectionState>,
+    link: OnceLock<String>,
     consumers: AtomicU64,
 }
 
@@ -32,7 +33,15 @@ impl Broker {
     /// A handle of an adapter.
     pub fn new(port: BrokerPort, env: Env, state: watch::Receiver<ConnectionState>) -> Self {
         let permits = Permits::new(env.limits.in_flight.get());
-        Self(Arc::new(Inner { port, env, permits, sent: Replies::new(), state, consumers: AtomicU64::new(0) }))
+        Self(Arc::new(Inner {
+            port,
+            env,
+            permits,
+            sent: Replies::new(),
+            state,
+            link: OnceLock::new(),
+            consumers: AtomicU64::new(0),
+        }))
     }
 
     /// Sends a message to its queue; returns when the broker has it.
@@ -97,7 +106,22 @@ impl Broker {
     pub async fn describe(&self) -> Result<Description, Error> {
         let (reply, pending) = Reply::new();
         self.0.port.put(DescribeBroker(reply));
-        pending.await.ok_or(Error::Closed("the broker"))
+        let description = pending.await.ok_or(Error::Closed("the broker"))?;
+        self.0.link.get_or_init(|| format!("{} broker at {}", description.adapter, description.address));
+        Ok(description)
+    }
+
+    /// The adapter and its address, once it was asked for them.
+    pub(crate) fn link(&self) -> &str {
+        self.0.link.get().map_or("a broker that was not asked yet", String::as_str)
+    }
+
+    /// Asks for them. The address of an adapter stays the same.
+    pub(crate) async fn ask_link(&self) {
+        if self.0.link.get().is_none() {
+            // A broker that is closed says so itself.
+            self.describe().await.ok();
+        }
     }
 
     /// The state of the connection now.

@@ -1,7 +1,7 @@
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ struct Inner {
     published: Arc<Replies<Result<Option<u64>, SendError>>>,
     answered: Arc<Replies<Result<Answers, CallError>>>,
     state: watch::Receiver<ConnectionState>,
+    link: OnceLock<String>,
     subscriptions: AtomicU64,
 }
 
@@ -46,6 +47,7 @@ impl Bus {
             published: Replies::new(),
             answered: Replies::new(),
             state,
+            link: OnceLock::new(),
             subscriptions: AtomicU64::new(0),
         }))
     }
@@ -97,7 +99,22 @@ impl Bus {
     pub async fn describe(&self) -> Result<Description, Error> {
         let (reply, pending) = Reply::new();
         self.0.port.put(DescribeBus(reply));
-        pending.await.ok_or(Error::Closed("the bus"))
+        let description = pending.await.ok_or(Error::Closed("the bus"))?;
+        self.0.link.get_or_init(|| format!("{} bus at {}", description.adapter, description.address));
+        Ok(description)
+    }
+
+    /// The adapter and its address, once it was asked for them.
+    pub(crate) fn link(&self) -> &str {
+        self.0.link.get().map_or("a bus that was not asked yet", String::as_str)
+    }
+
+    /// Asks for them. The address of an adapter stays the same.
+    pub(crate) async fn ask_link(&self) {
+        if self.0.link.get().is_none() {
+            // A bus that is closed says so itself.
+            self.describe().await.ok();
+        }
     }
 
     /// The state of the connection now.

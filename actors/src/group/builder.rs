@@ -247,10 +247,11 @@ impl GroupBuilder {
         let group = Group {
             buses: Routes { default: Some(bus.clone()), named: BTreeMap::new() },
             brokers: Routes { default: Some(broker.clone()), named: BTreeMap::new() },
+            shared_env: Arc::new(env.clone()),
             env,
             bus,
             broker,
-            registry,
+            registry: Arc::new(registry),
             state: watched,
             agents: AtomicU64::new(0),
             arbiters: handles,

@@ -12,6 +12,7 @@ use super::recording::Book;
 use super::{Extract, Needs, Recorder};
 use crate::agent::invocation::Held;
 use crate::agent::own_calls::{Origin, OwnCalls, Registered};
+use crate::agent::shared::Shared;
 use crate::agent::{Invocation, answer};
 use crate::bus::{AnswerStream, Bus, RawCall};
 use crate::error::{CallError, Error};
@@ -38,7 +39,7 @@ struct Caller {
     sender: Arc<str>,
     signal: Arc<str>,
     scope: Held,
-    own_calls: Arc<OwnCalls>,
+    shared: Arc<Shared>,
 }
 
 impl<S: Signal> Call<S> {
@@ -118,7 +119,7 @@ impl Caller {
     /// A handle that has outlived its handler holds no turn.
     fn register(&self, raw: &RawCall) -> Registered {
         let origin = Origin { handler: self.scope.handler().clone(), turn: self.scope.turn() };
-        self.own_calls.register(raw.id.clone(), origin)
+        OwnCalls::register(&self.shared, raw.id.clone(), origin)
     }
 }
 
@@ -171,7 +172,7 @@ impl<S: Signal> Extract for Call<S> {
             sender: shared.agent.clone(),
             signal: S::NAME.into(),
             scope: invocation.scope.clone(),
-            own_calls: shared.own_calls.clone(),
+            shared: shared.clone(),
         };
         Ok(Self { way: Way::Bus(caller), within: None, of: PhantomData })
     }

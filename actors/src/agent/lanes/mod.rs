@@ -36,7 +36,7 @@ pub(crate) fn dispatch<A: 'static>(running: &mut Running<A>) {
         let most = plan.options.concurrency.get();
         for _ in 0..core.receivers[at].inbox.lanes_wanted(lanes.get(), most) {
             lanes.set(lanes.get() + 1);
-            running.work.spawn_local((plan.open)(instance.clone(), at));
+            running.work.spawn((plan.open)(instance.clone(), at));
         }
     }
     if core.cx.is_stopping() {
@@ -49,7 +49,7 @@ pub(crate) fn dispatch<A: 'static>(running: &mut Running<A>) {
         let most = plan.options.concurrency.get();
         for _ in 0..slot.inbox.inbox.lanes_wanted(lanes.get(), most) {
             lanes.set(lanes.get() + 1);
-            running.work.spawn_local((plan.open)(instance.clone(), at));
+            running.work.spawn((plan.open)(instance.clone(), at));
         }
     }
 }

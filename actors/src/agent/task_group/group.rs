@@ -1,7 +1,6 @@
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::ops::Deref;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,32 +30,66 @@ struct Living {
     listens: Option<Arc<AtomicBool>>,
 }
 
-/// The group in the hands of its instance: when the instance is dropped, however it came to it, the tasks are too.
-pub(crate) struct OwnTasks(Rc<TaskGroup>);
+/// The group in the hands of its instance: when the instance is dropped, however it came to it, the tasks are too. It is
+/// made when something of the instance first runs.
+pub(crate) struct OwnTasks {
+    shared: Arc<Shared>,
+    group: OnceCell<Rc<TaskGroup>>,
+    closed: Cell<bool>,
+}
 
 impl OwnTasks {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self(Rc::new(TaskGroup {
-            shared,
-            living: RefCell::default(),
-            next: Cell::new(0),
-            closed: Cell::new(false),
-            ended: Notify::new(),
-        }))
+        Self { shared, group: OnceCell::new(), closed: Cell::new(false) }
     }
-}
 
-impl Deref for OwnTasks {
-    type Target = Rc<TaskGroup>;
+    pub(crate) fn group(&self) -> &Rc<TaskGroup> {
+        self.group.get_or_init(|| {
+            Rc::new(TaskGroup {
+                shared: self.shared.clone(),
+                living: RefCell::default(),
+                next: Cell::new(0),
+                closed: Cell::new(self.closed.get()),
+                ended: Notify::new(),
+            })
+        })
+    }
 
-    fn deref(&self) -> &Rc<TaskGroup> {
-        &self.0
+    /// How many tasks live.
+    pub(crate) fn living(&self) -> usize {
+        self.group.get().map_or(0, |group| group.living())
+    }
+
+    /// Whether a task lives that waits for the stop: it may end by itself.
+    pub(crate) fn one_listens(&self) -> bool {
+        self.group.get().is_some_and(|group| group.one_listens())
+    }
+
+    /// Returns when a task has ended.
+    pub(crate) async fn one_ended(&self) {
+        match self.group.get() {
+            Some(group) => group.ended.notified().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Cancels all tasks, refuses new ones, and waits until their futures are dropped.
+    pub(crate) async fn end_all(&self) {
+        self.cancel_all();
+        while self.living() > 0 {
+            self.one_ended().await;
+        }
+    }
+
+    fn cancel_all(&self) {
+        self.closed.set(true);
+        self.group.get().into_iter().for_each(|group| group.cancel_all());
     }
 }
 
 impl Drop for OwnTasks {
     fn drop(&mut self) {
-        self.0.cancel_all();
+        self.cancel_all();
     }
 }
 
@@ -96,28 +129,13 @@ impl TaskGroup {
         Ok(Task { name, end: Some(end), outcome })
     }
 
-    /// How many tasks live.
-    pub(crate) fn living(&self) -> usize {
+    pub(super) fn living(&self) -> usize {
         self.living.borrow().len()
     }
 
-    /// Whether a task lives that waits for the stop: it may end by itself.
-    pub(crate) fn one_listens(&self) -> bool {
+    fn one_listens(&self) -> bool {
         let living = self.living.borrow();
         living.values().any(|task| task.listens.as_ref().is_some_and(|listens| listens.load(Ordering::Acquire)))
-    }
-
-    /// Returns when a task has ended.
-    pub(crate) async fn one_ended(&self) {
-        self.ended.notified().await;
-    }
-
-    /// Cancels all tasks, refuses new ones, and waits until their futures are dropped.
-    pub(crate) async fn end_all(&self) {
-        self.cancel_all();
-        while self.living() > 0 {
-            self.one_ended().await;
-        }
     }
 
     fn cancel_all(&self) {
