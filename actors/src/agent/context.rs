@@ -24,13 +24,13 @@ struct Core {
     shared: Arc<Shared>,
     info: Arc<AgentInfo>,
     /// The instance asked for its own end.
-    finish: Flag,
+    finish: AtomicBool,
     stopping: Flag,
 }
 
 impl Cx {
     pub(crate) fn new(shared: Arc<Shared>, info: Arc<AgentInfo>) -> Self {
-        let core = Core { shared, info, finish: Flag::default(), stopping: Flag::default() };
+        let core = Core { shared, info, finish: AtomicBool::new(false), stopping: Flag::default() };
         Self { core: Arc::new(core), listens: Arc::default() }
     }
 
@@ -38,8 +38,9 @@ impl Cx {
         &self.core.shared
     }
 
-    pub(crate) fn finish_flag(&self) -> &Flag {
-        &self.core.finish
+    /// Whether the instance asked for its own end.
+    pub(crate) fn wants_to_end(&self) -> bool {
+        self.core.finish.load(Ordering::Acquire)
     }
 
     pub(crate) fn stopping_flag(&self) -> &Flag {
@@ -108,7 +109,8 @@ impl Cx {
     /// Asks the agent to end, as a normal end: it drains, runs `pre_stop` and is dropped. Whether it starts again is the
     /// matter of its restart policy: `permanent` starts a fresh instance, `transient` and `temporary` do not.
     pub fn stop(&self) {
-        self.core.finish.raise();
+        self.core.finish.store(true, Ordering::Release);
+        self.shared().wake.notify_one();
     }
 
     /// The same for a server, which listens for itself, and a way to know whether it does.

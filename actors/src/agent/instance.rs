@@ -1,13 +1,12 @@
 //! One instance of an agent: everything that is dropped when it crashes.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use tokio::sync::Notify;
 
 use super::context::Cx;
 use super::lanes::ConsumerSlot;
@@ -57,10 +56,10 @@ pub(crate) struct Lanes {
 }
 
 /// What ended an instance: the first that is told counts.
-#[derive(Default)]
 pub(crate) struct CrashCell {
-    crash: RefCell<Option<Crash>>,
-    told: Notify,
+    crash: OnceCell<Crash>,
+    /// Whose life has to know.
+    shared: Arc<Shared>,
 }
 
 /// Why an instance ended abnormally.
@@ -71,22 +70,21 @@ pub(crate) struct Crash {
 }
 
 impl CrashCell {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { crash: OnceCell::new(), shared }
+    }
+
     pub(crate) fn tell(&self, handler: &Arc<str>, message: &str) {
-        self.crash.borrow_mut().get_or_insert_with(|| Crash { handler: handler.clone(), message: message.into() });
-        self.told.notify_one();
+        self.crash.get_or_init(|| Crash { handler: handler.clone(), message: message.into() });
+        self.shared.wake.notify_one();
     }
 
     pub(crate) fn has_happened(&self) -> bool {
-        self.crash.borrow().is_some()
+        self.crash.get().is_some()
     }
 
-    pub(crate) async fn wait(&self) -> Crash {
-        loop {
-            if let Some(crash) = self.crash.borrow().clone() {
-                return crash;
-            }
-            self.told.notified().await;
-        }
+    pub(crate) fn get(&self) -> Option<&Crash> {
+        self.crash.get()
     }
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -36,29 +36,37 @@ pub(crate) struct Stop {
 }
 
 /// The way of a stop to its agent: one of its own, which is looked at before anything else.
-#[derive(Default)]
 pub(crate) struct StopLine {
     asked: RefCell<Option<Stop>>,
-    told: Notify,
+    shared: Arc<Shared>,
 }
 
 impl StopLine {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { asked: RefCell::new(None), shared }
+    }
+
     /// Asks for a stop. Of several the earliest deadline holds.
     pub(crate) fn ask(&self, deadline: Instant, reply: Reply<()>) {
         let mut asked = self.asked.borrow_mut();
         let stop = asked.get_or_insert(Stop { deadline, replies: Vec::new() });
         stop.deadline = stop.deadline.min(deadline);
         stop.replies.push(reply);
-        self.told.notify_one();
+        self.shared.wake.notify_one();
     }
 
-    /// The next stop, when it comes.
-    pub(crate) async fn next(&self) -> Stop {
+    /// The stop that was asked for.
+    pub(crate) fn take(&self) -> Option<Stop> {
+        self.asked.borrow_mut().take()
+    }
+
+    /// The next stop, when it comes. What else there is to see meanwhile is for whoever comes next.
+    async fn next(&self) -> Stop {
         loop {
-            if let Some(stop) = self.asked.borrow_mut().take() {
+            if let Some(stop) = self.take() {
                 return stop;
             }
-            self.told.notified().await;
+            self.shared.wake.notified().await;
         }
     }
 }
@@ -126,7 +134,7 @@ pub(crate) async fn live<A: 'static>(mut life: Life<A>, stops: Rc<StopLine>) {
             End::Finished(verdict) => verdict,
             End::Crashed(crash) => {
                 tell_crash(&life.shared, &crash);
-                life.supervisor.ask(Ended::Crashed { handler: crash.handler, message: crash.message }).await
+                Box::pin(life.supervisor.ask(Ended::Crashed { handler: crash.handler, message: crash.message })).await
             }
         };
         let replies = match verdict {
@@ -191,18 +199,22 @@ async fn one_life<A: 'static>(life: &mut Life<A>, stops: &StopLine, down_since: 
     }
     let mut starting = Some(post_start(instance.clone(), handle.clone()));
     loop {
+        if let Some(stop) = stops.take() {
+            return Box::pin(stop::drain(life, stops, running, Ending::Stop(stop))).await;
+        }
+        if let Some(crash) = core.crash.get() {
+            Box::pin(stop::abort(life, running)).await;
+            return failed(life, &crash.handler, &crash.message);
+        }
+        if core.cx.wants_to_end() {
+            let verdict = Box::pin(life.supervisor.ask(Ended::Normally)).await;
+            return Box::pin(stop::drain(life, stops, running, Ending::Finish(verdict))).await;
+        }
         dispatch(&mut running);
         tokio::select! {
             biased;
-            stop = stops.next() => return Box::pin(stop::drain(life, stops, running, Ending::Stop(stop))).await,
-            crash = core.crash.wait() => {
-                Box::pin(stop::abort(life, running)).await;
-                return failed(life, &crash.handler, &crash.message);
-            }
-            () = core.cx.finish_flag().raised() => {
-                let verdict = life.supervisor.ask(Ended::Normally).await;
-                return Box::pin(stop::drain(life, stops, running, Ending::Finish(verdict))).await;
-            }
+            // Whatever it is, it is looked at above.
+            () = life.shared.wake.notified() => {}
             outcome = done(&mut starting) => {
                 starting = None;
                 if let Err((hook, message)) = outcome {
@@ -219,7 +231,6 @@ async fn one_life<A: 'static>(life: &mut Life<A>, stops: &StopLine, down_since: 
                 let instance = running.instance.clone();
                 running.work.spawn(async move { run_job(&instance, job).await });
             }
-            () = life.shared.wake.notified() => {}
             Some(ended) = running.work.join_next() => task_ended(&instance, ended),
             Some(ended) = running.servers.join_next() => task_ended(&instance, ended),
         }

@@ -23,7 +23,7 @@ pub(crate) struct Shared {
     pub(crate) brokers: Routes<Broker>,
     pub(crate) settings: Value,
     pub(crate) own_calls: OwnCalls,
-    /// Something was put into an inbox.
+    /// There is something to see for the life of the agent: a stop, a crash, a wish to end, or an inbox that wants a lane.
     pub(crate) wake: Notify,
     accepting: AtomicBool,
 }

@@ -79,7 +79,7 @@ impl Shell {
             Ok(life) => life,
             Err((started, error)) => return started.send(Err(error)),
         };
-        let stops = Rc::<StopLine>::default();
+        let stops = Rc::new(StopLine::new(life.shared.clone()));
         let shell = Self { stops: stops.clone() }.start();
         // Before the life begins: its first report must find the agent known.
         registry.do_send(Supervise { id, shell, restart });

@@ -57,6 +57,22 @@ pub(crate) async fn drain<A: 'static>(
     }
     abort_deaf_servers(&running);
     loop {
+        if instance.core.crash.has_happened() {
+            break;
+        }
+        // An instance that ends by itself is stopped: the sooner of both deadlines holds.
+        if let Some(stop) = stops.take() {
+            deadline = deadline.min(stop.deadline);
+            cut_off = drained_by(deadline);
+            replies.extend(stop.replies);
+            if !for_good {
+                for_good = true;
+                instance.core.finishing.set(false);
+                stop_intake(life, cut_off).await;
+                // Its lanes had left what waits to the next instance.
+                life.receivers.iter().for_each(|receiver| receiver.inbox.restart());
+            }
+        }
         if for_good {
             dispatch(&mut running);
         }
@@ -73,16 +89,7 @@ pub(crate) async fn drain<A: 'static>(
                 );
                 break;
             }
-            // An instance that ends by itself is stopped: the sooner of both deadlines holds.
-            stop = stops.next(), if replies.is_empty() => {
-                deadline = deadline.min(stop.deadline);
-                cut_off = drained_by(deadline);
-                replies = stop.replies;
-                for_good = true;
-                instance.core.finishing.set(false);
-                stop_intake(life, cut_off).await;
-            }
-            _ = instance.core.crash.wait() => break,
+            () = life.shared.wake.notified() => {}
             // What a server or a handler does at its end may need the agent.
             Some(job) = next_job(&mut running.jobs), if instance.core.jobs.get() < JOBS => {
                 let instance = running.instance.clone();
@@ -102,9 +109,9 @@ pub(crate) async fn drain<A: 'static>(
     for slot in life.consumers.iter() {
         slot.give_back();
     }
-    match instance.core.crash.has_happened() {
-        true => tell_crash(&life.shared, &instance.core.crash.wait().await),
-        false => pre_stop(life, &instance, deadline).await,
+    match instance.core.crash.get() {
+        Some(crash) => tell_crash(&life.shared, crash),
+        None => pre_stop(life, &instance, deadline).await,
     }
     match replies.is_empty() {
         false => End::Stopped(replies),
