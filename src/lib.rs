@@ -50,7 +50,7 @@ pub use formicary_actors::RedisConfig;
 pub use formicary_actors::agent::{
     Agent, AgentBuilder, AgentInfo, Answering, Call, ConsumerInfo, ConsumerOptions, CronOptions, Cx, Delivery, Extract,
     Gone, Handle, HookOptions, IntoAnswer, Invocation, Needs, OutputInfo, Overlap, PeriodicOptions, Publish, Push,
-    ReceiverInfo, ReceiverOptions, Recorder, SentBy, ServerOptions, Settings, SignalValue, StartFlags, Task,
+    ReceiverInfo, ReceiverOptions, Receivers, Recorder, SentBy, ServerOptions, Settings, SignalValue, StartFlags, Task,
     TaskOutcome, Tasks, TimerInfo, Turn,
 };
 pub use formicary_actors::broker::{Broker, MemoryBroker};

@@ -16,13 +16,12 @@ use super::info::AgentInfo;
 use super::instance::{Crash, Instance, guarded};
 use super::lanes::{ConsumerSlot, dispatch};
 use super::plan::Plan;
-use super::receive::ReceiverInbox;
+use super::reception::Reception;
 use super::shared::Shared;
 use super::shell::StartFlags;
 use super::stop::{self, Ending};
 use super::tasks::run_job;
-use crate::bus::Bus;
-use crate::contract::{Reply, SubscriptionId};
+use crate::contract::Reply;
 use crate::error::Error;
 use crate::events::{Event, EventKind};
 use crate::registry::{Ended, Verdict};
@@ -70,10 +69,8 @@ pub(crate) struct Life<A> {
     pub(crate) plan: Rc<Plan<A>>,
     pub(crate) factory: Arc<dyn Fn() -> A + Send + Sync>,
     pub(crate) flags: StartFlags,
-    pub(crate) info: Arc<AgentInfo>,
-    pub(crate) receivers: Rc<[Arc<ReceiverInbox>]>,
+    pub(crate) reception: Rc<Reception<A>>,
     pub(crate) consumers: Rc<[Rc<ConsumerSlot>]>,
-    pub(crate) subscriptions: Vec<(Bus, SubscriptionId)>,
     /// Whether it subscribes and consumes already: the first instance that gets so far sees to that.
     pub(crate) opened: bool,
     /// Whoever waits for the start.
@@ -258,9 +255,9 @@ pub(crate) fn task_ended<A>(instance: &Instance<A>, ended: Result<(), tokio::tas
     }
 }
 
-fn is_up<A>(life: &mut Life<A>, down_since: Option<Instant>) {
+fn is_up<A: 'static>(life: &mut Life<A>, down_since: Option<Instant>) {
     // Before the reply: who has started an agent finds it in `info()`.
-    (life.up)(life.info.clone());
+    (life.up)(life.reception.info());
     let shared = &life.shared;
     match life.started.take() {
         Some(started) => {

@@ -11,18 +11,17 @@ use super::Agent;
 use super::access::LocalFuture;
 use super::builder::AgentBuilder;
 use super::check::check;
-use super::inbox::Inbox;
 use super::info::AgentInfo;
 use super::instance::guarded;
 use super::life::{Ask, Life, StopLine, live};
-use super::receive::ReceiverInbox;
+use super::reception::Reception;
 use super::shared::{Routes, Shared};
 use crate::Env;
 use crate::broker::Broker;
 use crate::bus::Bus;
 use crate::contract::Reply;
 use crate::error::Error;
-use crate::registry::{AgentId, Ended, Registry, Report, RestartPolicy, Started, Supervise, Verdict};
+use crate::registry::{AgentId, Changed, Ended, Registry, Report, RestartPolicy, Started, Supervise, Verdict};
 
 /// Which parts of an agent run. All do by default.
 #[derive(Debug, Clone, Copy)]
@@ -115,26 +114,19 @@ fn prepare<A: Agent>(
     if !problems.is_empty() {
         return Box::pin(async move { started.send(Err(Error::Misfit { agent, problems })) });
     }
-    let receivers = plan.receivers.iter().map(|plan| {
-        Arc::new(ReceiverInbox {
-            name: plan.handler.name.clone(),
-            key: format!("{}.{}", shared.type_name, plan.handler.name).into(),
-            inbox: Inbox::new(plan.options.inbox, shared.env.gauge.clone()),
-        })
-    });
-    let receivers: Rc<[_]> = receivers.collect();
     Box::pin(async move {
         let (buses, brokers) = (described_buses(&shared.buses).await, described_brokers(&shared.brokers).await);
         let info = Arc::new(AgentInfo::of(&plan, &shared, buses, brokers));
+        let known = registry.clone();
+        let changed = Box::new(move |info| known.do_send(Changed { id, info }));
+        let reception = Reception::new(shared.clone(), plan, info, changed);
         let life = Life {
             shared,
-            plan: Rc::new(plan),
+            plan: reception.plan().clone(),
             factory,
             flags,
-            info,
-            receivers,
+            reception,
             consumers: Rc::new([]),
-            subscriptions: Vec::new(),
             opened: false,
             started: Some(started),
             ask: asks(registry.clone(), id),
