@@ -74,8 +74,9 @@ pub type Result<T = (), E = HandlerError> = std::result::Result<T, E>;
 /// What an agent's file needs: `use formicary::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Agent, AgentBuilder, Call, Cx, Delivery, Group, Handle, Number, Publish, Push, Queue, Repeater, Result, SentBy,
-        Settings, Signal, SignalValue, Tasks, Value, agent, consumer, cron, on, periodic, receiver, server,
+        Agent, AgentBuilder, Call, Cx, Delivery, Group, Handle, Number, Publish, Push, Queue, Receivers, Repeater,
+        Result, SentBy, Settings, Signal, SignalValue, Tasks, Value, agent, consumer, cron, on, periodic, receiver,
+        server,
     };
 }
 
