@@ -50,7 +50,7 @@ pub use formicary_actors::RedisConfig;
 pub use formicary_actors::agent::{
     Agent, AgentBuilder, AgentInfo, Answering, Call, ConsumerInfo, ConsumerOptions, CronOptions, Cx, Delivery, Extract,
     Gone, Handle, HookOptions, IntoAnswer, Invocation, Needs, OutputInfo, Overlap, PeriodicOptions, Publish, Push,
-    ReceiverInfo, ReceiverOptions, Recorder, SentBy, ServerOptions, Settings, SignalValue, StartFlags, Task,
+    ReceiverInfo, ReceiverOptions, Receivers, Recorder, SentBy, ServerOptions, Settings, SignalValue, StartFlags, Task,
     TaskOutcome, Tasks, TimerInfo, Turn,
 };
 pub use formicary_actors::broker::{Broker, MemoryBroker};
@@ -74,8 +74,9 @@ pub type Result<T = (), E = HandlerError> = std::result::Result<T, E>;
 /// What an agent's file needs: `use formicary::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Agent, AgentBuilder, Call, Cx, Delivery, Group, Handle, Number, Publish, Push, Queue, Repeater, Result, SentBy,
-        Settings, Signal, SignalValue, Tasks, Value, agent, consumer, cron, on, periodic, receiver, server,
+        Agent, AgentBuilder, Call, Cx, Delivery, Group, Handle, Number, Publish, Push, Queue, Receivers, Repeater,
+        Result, SentBy, Settings, Signal, SignalValue, Tasks, Value, agent, consumer, cron, on, periodic, receiver,
+        server,
     };
 }
 

@@ -72,6 +72,14 @@ pub(crate) struct Started {
     pub(crate) info: Arc<AgentInfo>,
 }
 
+/// An agent receives something else than before.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Changed {
+    pub(crate) id: AgentId,
+    pub(crate) info: Arc<AgentInfo>,
+}
+
 /// Stops all agents in reverse order of their start.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -178,6 +186,16 @@ impl Handler<Started> for Registry {
     fn handle(&mut self, started: Started, _: &mut Context<Self>) {
         if let Some(child) = self.children.get_mut(&started.id) {
             child.started(started.info);
+        }
+    }
+}
+
+impl Handler<Changed> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, changed: Changed, _: &mut Context<Self>) {
+        if let Some(child) = self.children.get_mut(&changed.id) {
+            child.changed(changed.info);
         }
     }
 }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use super::access::LocalFuture;
 use super::context::Cx;
 use super::handle::Handle;
-use super::instance::{Core, CrashCell, Instance, Lanes, guarded_now};
+use super::instance::{Core, CrashCell, Instance, guarded_now};
 use super::lanes::ConsumerSlot;
 use super::life::{End, Life, Running, failed};
 use super::local_tasks::LocalTasks;
-use super::receive::{AgentInlet, ConsumerInbox};
+use super::receive::ConsumerInbox;
 use super::task_group::OwnTasks;
 use super::tasks::{run_hook, run_server};
 use super::timers;
@@ -24,13 +24,10 @@ pub(crate) async fn begin<A: 'static>(life: &mut Life<A>) -> Result<Running<A>, 
     let shared = life.shared.clone();
     let core = Core {
         turns: Turns::default(),
-        cx: Cx::new(shared.clone(), life.info.clone()),
-        receivers: life.receivers.clone(),
+        cx: Cx::new(shared.clone(), life.reception.info()),
+        reception: Rc::downgrade(&life.reception) as _,
         consumers: RefCell::new(life.consumers.clone()),
-        lanes: Lanes {
-            receivers: life.plan.receivers.iter().map(|_| Cell::new(0)).collect(),
-            consumers: life.plan.consumers.iter().map(|_| Cell::new(0)).collect(),
-        },
+        lanes: life.plan.consumers.iter().map(|_| Cell::new(0)).collect(),
         crash: CrashCell::new(shared.clone()),
         beat: shared.env.beats.of_this_arbiter(&shared.env.events),
         finishing: Cell::new(false),
@@ -38,19 +35,22 @@ pub(crate) async fn begin<A: 'static>(life: &mut Life<A>) -> Result<Running<A>, 
         tasks: OwnTasks::new(shared.clone()),
         shared,
     };
-    let instance = Rc::new(Instance { agent: RefCell::new(agent), plan: life.plan.clone(), core: Rc::new(core) });
+    let (agent, plan, reception) = (RefCell::new(agent), life.plan.clone(), life.reception.clone());
+    let instance = Rc::new(Instance { agent, plan, reception, core: Rc::new(core) });
     for hook in &life.plan.clone().pre_start {
         if let Err(message) = run_hook(&instance, hook, None).await {
             return Err(failed(life, &hook.handler.name, &message));
         }
     }
     if !life.opened {
-        subscribe(life).await.map_err(End::NotStarted)?;
+        if life.flags.signals {
+            life.reception.open().await.map_err(End::NotStarted)?;
+        }
         consume(life).await.map_err(End::NotStarted)?;
         instance.core.consumers.replace(life.consumers.clone());
         life.opened = true;
     }
-    life.receivers.iter().for_each(|receiver| receiver.inbox.restart());
+    life.reception.for_each(|receiver| receiver.restart());
     life.consumers.iter().for_each(|slot| slot.inbox.inbox.restart());
     Ok(Running {
         instance,
@@ -59,27 +59,6 @@ pub(crate) async fn begin<A: 'static>(life: &mut Life<A>) -> Result<Running<A>, 
         server_ends: Vec::new(),
         jobs: None,
     })
-}
-
-async fn subscribe<A>(life: &mut Life<A>) -> Result<(), Error> {
-    if !life.flags.signals {
-        return Ok(());
-    }
-    let mut signals: Vec<Arc<str>> = life.plan.receivers.iter().flat_map(|plan| plan.signals.clone()).collect();
-    signals.sort();
-    signals.dedup();
-    life.subscriptions.reserve_exact(signals.len());
-    for signal in signals {
-        let inboxes = life.plan.receivers.iter().zip(life.receivers.iter());
-        let inboxes = inboxes.filter(|(plan, _)| plan.signals.contains(&signal)).map(|(_, inbox)| inbox.clone());
-        let bus = life.shared.buses.of(&signal).ok_or(Error::Closed("the bus"))?.clone();
-        let inlet = Arc::new(AgentInlet::new(life.shared.clone(), bus.clone(), inboxes.collect()));
-        let id = bus.next_subscription();
-        // Noted before it is live: whoever ends the start here ends the subscription too.
-        life.subscriptions.push((bus.clone(), id));
-        bus.subscribe_as(id, &signal, inlet).await?;
-    }
-    Ok(())
 }
 
 async fn consume<A>(life: &mut Life<A>) -> Result<(), Error> {

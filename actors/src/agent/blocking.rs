@@ -17,12 +17,12 @@ use super::handlers::{IntoAnswer, Read, answer_value};
 use super::instance::{Core, panic_message};
 use super::invocation::Invocation;
 use super::lanes::{ConsumeLane, ReceiveLane};
-use super::plan::{OpenLane, Task};
+use super::plan::{OpenConsumer, OpenReceiver, Task};
 use super::shared::Shared;
 use crate::error::HandlerError;
 
 /// A lane of a blocking receiver.
-pub(crate) fn signal<A, S, X, R, F>(read: Read<S>, run: F) -> OpenLane<A>
+pub(crate) fn signal<A, S, X, R, F>(read: Read<S>, run: F) -> OpenReceiver<A>
 where
     A: 'static,
     S: Send + 'static,
@@ -32,10 +32,10 @@ where
     F: Fn(S, X) -> R + Send + Sync + 'static,
 {
     let run = Arc::new(run);
-    Box::new(move |instance, at| {
+    Box::new(move |instance, receiver| {
         let run = run.clone();
         Box::pin(async move {
-            let mut lane = ReceiveLane::open(&instance, at);
+            let mut lane = ReceiveLane::open(&instance, &receiver);
             while let Some(arrived) = lane.next().await {
                 let Some((payload, ticket)) = lane.read(arrived, read) else { continue };
                 let (work, answer) = (Work::default(), Cell::new(None));
@@ -56,7 +56,7 @@ where
 }
 
 /// A lane of a blocking consumer.
-pub(crate) fn message<A, P, X, R, F>(queue: &'static str, run: F) -> OpenLane<A>
+pub(crate) fn message<A, P, X, R, F>(queue: &'static str, run: F) -> OpenConsumer<A>
 where
     A: 'static,
     P: DeserializeOwned + Send + 'static,

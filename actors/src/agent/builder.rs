@@ -8,7 +8,8 @@ use super::extract::{Extract, QueueUse, SignalUse};
 use super::handle::Handle;
 use super::handlers::{self, IntoAnswer, SignalValue, answer_kind};
 use super::plan::{
-    ConsumerPlan, CronPlan, HandlerPlan, HookPlan, OpenLane, PeriodicPlan, Plan, ReceiverPlan, Serve, ServerPlan, Task,
+    ConsumerPlan, CronPlan, HandlerPlan, HookPlan, OpenConsumer, OpenReceiver, PeriodicPlan, Plan, ReceiverPlan, Serve,
+    ServerPlan, Task,
 };
 use super::turns::Turn;
 use crate::events::HandlerKind;
@@ -234,7 +235,7 @@ impl<A: 'static> AgentBuilder<A> {
         &mut self,
         name: &str,
         turn: Turn,
-        open: OpenLane<A>,
+        open: OpenReceiver<A>,
     ) -> &mut ReceiverOptions {
         self.add_receiver::<X, R>(name, &[S::NAME], Some(SignalUse::of::<S>()), turn, open)
     }
@@ -245,7 +246,7 @@ impl<A: 'static> AgentBuilder<A> {
         signals: &[&str],
         payload: Option<SignalUse>,
         turn: Turn,
-        open: OpenLane<A>,
+        open: OpenReceiver<A>,
     ) -> &mut ReceiverOptions {
         let plan = ReceiverPlan {
             handler: HandlerPlan::new::<X>(name, HandlerKind::Receiver, turn),
@@ -262,7 +263,7 @@ impl<A: 'static> AgentBuilder<A> {
         &mut self,
         name: &str,
         turn: Turn,
-        open: OpenLane<A>,
+        open: OpenConsumer<A>,
     ) -> &mut ConsumerOptions {
         let plan = ConsumerPlan {
             handler: HandlerPlan::new::<X>(name, HandlerKind::Consumer, turn),

@@ -1,5 +1,7 @@
 //! An agent held against its declarations, its bus and its broker, before anything of it runs.
 
+use std::any::TypeId;
+
 use formicary_protocol::FieldKind;
 
 use super::extract::Needs;
@@ -9,7 +11,7 @@ use super::shared::Shared;
 use crate::events::HandlerKind;
 
 /// Every problem, each with its cure.
-pub(crate) fn check<A>(plan: &Plan<A>, shared: &Shared) -> Vec<String> {
+pub(crate) fn check<A: 'static>(plan: &Plan<A>, shared: &Shared) -> Vec<String> {
     let mut problems = plan.mistakes.clone();
     let declarations = &shared.env.declarations;
     for receiver in &plan.receivers {
@@ -69,6 +71,35 @@ pub(crate) fn check<A>(plan: &Plan<A>, shared: &Shared) -> Vec<String> {
     }
     for handler in plan.handlers() {
         check_needs(handler, &mut problems);
+        for (agent, name) in &handler.needs.agents {
+            if *agent != TypeId::of::<A>() {
+                let handler = &handler.name;
+                problems.push(format!(
+                    "`{handler}` asks for `Receivers` of another agent, `{name}`: write `Receivers<Self>`"
+                ));
+            }
+        }
+    }
+    problems
+}
+
+/// What a change of a running agent may not declare: everything but receivers.
+pub(crate) fn check_change<A>(plan: &Plan<A>) -> Vec<String> {
+    let others = plan.handlers().filter(|handler| handler.kind != HandlerKind::Receiver);
+    let mut problems: Vec<_> = others
+        .map(|HandlerPlan { name, kind, .. }| {
+            format!(
+                "`{name}` is a {}: a running agent takes receivers only, declare it in `Agent::declare`",
+                kind.word()
+            )
+        })
+        .collect();
+    if plan.name.is_some() {
+        problems.push("a running agent keeps its name: give it in `Agent::declare`".to_owned());
+    }
+    if !plan.layers.0.is_empty() {
+        problems
+            .push("a running agent keeps its layers: put one around each receiver with its option `layer`".to_owned());
     }
     problems
 }

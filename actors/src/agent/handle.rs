@@ -1,8 +1,10 @@
 use tokio::sync::{mpsc, oneshot};
 
+use super::builder::AgentBuilder;
 use super::context::Cx;
 use super::instance::Instance;
 use super::turns::Turn;
+use crate::error::Error;
 
 /// A way to an agent's state for code that takes no turn: servers, `post_start`, and whatever they start.
 ///
@@ -63,6 +65,32 @@ impl<A: 'static> Handle<A> {
     /// A closure whose future is dropped may still run.
     pub async fn with_mut<R: Send + 'static>(&self, f: impl FnOnce(&mut A) -> R + Send + 'static) -> Result<R, Gone> {
         self.send(Turn::Write, move |instance| f(&mut instance.agent.borrow_mut())).await
+    }
+
+    /// Adds and replaces receivers, as [`Receivers::receive`](super::Receivers::receive) does, from any thread.
+    ///
+    /// # Errors
+    /// As there; [`Error::Closed`] also when the instance has crashed. A closure that panics crashes the agent.
+    ///
+    /// # Cancel safety
+    /// A change whose future is dropped may still be made.
+    pub async fn receive(&self, declare: impl FnOnce(&mut AgentBuilder<A>) + Send + 'static) -> Result<(), Error> {
+        let closed = || Error::Closed("the agent");
+        let begun = self.send(Turn::None, move |instance| instance.reception.receive(declare)).await;
+        begun.map_err(|Gone| closed())?.await.map_err(|_| closed())?
+    }
+
+    /// Ends a receiver, as [`Receivers::unsubscribe`](super::Receivers::unsubscribe) does, from any thread. `false` also
+    /// when the instance has crashed.
+    ///
+    /// # Cancel safety
+    /// A change whose future is dropped may still be made.
+    pub async fn unsubscribe(&self, name: &str) -> bool {
+        let name = name.to_owned();
+        match self.send(Turn::None, move |instance| instance.reception.drop_receiver(&name)).await {
+            Ok(begun) => matches!(begun.await, Ok(Ok(true))),
+            Err(Gone) => false,
+        }
     }
 
     async fn send<R: Send + 'static>(

@@ -11,7 +11,7 @@ use super::access::Access;
 use super::decode::{DecodeFailure, decode_message, decode_payload, decode_value};
 use super::extract::Extract;
 use super::lanes::{ConsumeLane, ReceiveLane};
-use super::plan::{OpenLane, Task};
+use super::plan::{OpenConsumer, OpenReceiver, Task};
 use super::shared::Shared;
 use crate::contract::Arriving;
 use crate::error::HandlerError;
@@ -80,7 +80,7 @@ pub(crate) fn answer_value<T: Serialize>(answer: Option<T>) -> Result<Value, Han
 
 macro_rules! erase {
     ($variant:ident, $borrow:ty, $receive:ident, $consume:ident, $task:ident, |$instance:ident| $agent:expr) => {
-        pub(crate) fn $receive<A, S, X, R, F>(read: Read<S>, run: F) -> OpenLane<A>
+        pub(crate) fn $receive<A, S, X, R, F>(read: Read<S>, run: F) -> OpenReceiver<A>
         where
             A: 'static,
             S: 'static,
@@ -89,10 +89,10 @@ macro_rules! erase {
             F: AsyncFn($borrow, S, X) -> R + 'static,
         {
             let run = Rc::new(run);
-            Box::new(move |$instance, at| {
+            Box::new(move |$instance, receiver| {
                 let run = run.clone();
                 Box::pin(async move {
-                    let mut lane = ReceiveLane::open(&$instance, at);
+                    let mut lane = ReceiveLane::open(&$instance, &receiver);
                     while let Some(arrived) = lane.next().await {
                         let Some((payload, ticket)) = lane.read(arrived, read) else { continue };
                         if let Some(begun) = lane.begin(ticket).await {
@@ -110,7 +110,7 @@ macro_rules! erase {
             })
         }
 
-        pub(crate) fn $consume<A, P, X, R, F>(queue: &'static str, run: F) -> OpenLane<A>
+        pub(crate) fn $consume<A, P, X, R, F>(queue: &'static str, run: F) -> OpenConsumer<A>
         where
             A: 'static,
             P: DeserializeOwned + 'static,

@@ -83,6 +83,27 @@ impl<T> Inbox<T> {
         items
     }
 
+    /// Takes out what `goes` says, in order. It still counts as waiting.
+    pub(crate) fn take_if(&self, goes: impl FnMut(&T) -> bool) -> VecDeque<T> {
+        let mut items = self.items();
+        let (gone, kept) = std::mem::take(&mut *items).into_iter().partition(goes);
+        *items = kept;
+        gone
+    }
+
+    /// Puts what waited in another inbox before all that is here, beyond the capacity if need be.
+    pub(crate) fn put_first(&self, mut older: VecDeque<T>, opener: &Notify) {
+        if older.is_empty() {
+            return;
+        }
+        {
+            let mut items = self.items();
+            older.append(&mut items);
+            *items = older;
+        }
+        self.tell(opener);
+    }
+
     /// A lane has something to wait for: if more is here, somebody else takes it.
     pub(crate) fn pass_on(&self, opener: &Notify) {
         self.looking.store(false, Ordering::SeqCst);
@@ -114,7 +135,9 @@ impl<T> Inbox<T> {
     /// How many lanes should be opened beside those that are open, which all wait for something or have had their share:
     /// as many again, or as it takes to empty the inbox in one go. Asked once for each wish.
     pub(crate) fn lanes_wanted(&self, open: usize, most: usize) -> usize {
-        if !self.wanted.swap(false, Ordering::SeqCst) {
+        // Without room all lanes have their hands full. Each looks when it has done, but one of a handler that was
+        // replaced looks elsewhere: the wish stays until there is room.
+        if open >= most || !self.wanted.swap(false, Ordering::SeqCst) {
             return 0;
         }
         if self.is_empty() {
@@ -126,8 +149,7 @@ impl<T> Inbox<T> {
         }
         let waiting = self.len().max(1);
         let lanes = open.max(waiting.div_ceil(IN_A_ROW));
-        // Without room all lanes have their hands full, and each looks when it has done.
-        lanes.min(waiting).min(most.saturating_sub(open))
+        lanes.min(waiting).min(most - open)
     }
 
     /// Lanes of an instance that is gone look no more.

@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::plan::Plan;
+use super::plan::{HandlerPlan, Plan, ReceiverPlan};
 use super::shared::Shared;
 use super::turns::Turn;
 
@@ -98,16 +98,6 @@ pub struct OutputInfo {
 
 impl AgentInfo {
     pub(crate) fn of<A>(plan: &Plan<A>, shared: &Shared, buses: Vec<String>, brokers: Vec<String>) -> Self {
-        let receivers = plan.receivers.iter().flat_map(|plan| {
-            plan.signals.iter().map(|signal| ReceiverInfo {
-                name: plan.handler.name.to_string(),
-                signal: signal.to_string(),
-                turn: plan.handler.turn,
-                timeout: plan.options.timeout.as_secs_f64(),
-                concurrency: plan.options.concurrency.get(),
-                inbox: plan.options.inbox.get(),
-            })
-        });
         let consumers = plan.consumers.iter().map(|plan| ConsumerInfo {
             name: plan.handler.name.to_string(),
             queue: plan.queue.name.to_owned(),
@@ -138,7 +128,7 @@ impl AgentInfo {
             uid: shared.uid.to_string(),
             buses,
             brokers,
-            receivers: receivers.collect(),
+            receivers: receivers(plan.receivers.iter()),
             consumers: consumers.collect(),
             periodic: periodic.collect(),
             cron: cron.collect(),
@@ -147,14 +137,38 @@ impl AgentInfo {
                 .flat_map(|(when, names)| names.into_iter().map(move |name| (when.to_owned(), name.to_string())))
                 .collect(),
             servers: plan.servers.iter().map(|server| server.handler.name.to_string()).collect(),
-            outputs: outputs(plan),
+            outputs: outputs(plan.handlers()),
         }
+    }
+
+    /// The same agent with other receivers than its plan has.
+    pub(crate) fn with_receivers<'a, A: 'a, R: Iterator<Item = &'a ReceiverPlan<A>>>(
+        &self,
+        plan: &Plan<A>,
+        plans: impl Fn() -> R,
+    ) -> Self {
+        let outputs = outputs(plans().map(|plan| &plan.handler).chain(plan.handlers()));
+        Self { receivers: receivers(plans()), outputs, ..self.clone() }
     }
 }
 
-fn outputs<A>(plan: &Plan<A>) -> Vec<OutputInfo> {
+fn receivers<'a, A: 'a>(plans: impl Iterator<Item = &'a ReceiverPlan<A>>) -> Vec<ReceiverInfo> {
+    let of = |plan: &'a ReceiverPlan<A>| {
+        plan.signals.iter().map(|signal| ReceiverInfo {
+            name: plan.handler.name.to_string(),
+            signal: signal.to_string(),
+            turn: plan.handler.turn,
+            timeout: plan.options.timeout.as_secs_f64(),
+            concurrency: plan.options.concurrency.get(),
+            inbox: plan.options.inbox.get(),
+        })
+    };
+    plans.flat_map(of).collect()
+}
+
+fn outputs<'a>(handlers: impl Iterator<Item = &'a HandlerPlan>) -> Vec<OutputInfo> {
     let mut outputs = Vec::new();
-    for handler in plan.handlers() {
+    for handler in handlers {
         let needs = &handler.needs;
         let publishes = needs.publishes.iter().map(|signal| ("publishes", signal.name));
         let calls = needs.calls.iter().map(|signal| ("calls", signal.name));

@@ -1,9 +1,10 @@
 //! One instance of an agent: everything that is dropped when it crashes.
 
+use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -11,7 +12,7 @@ use futures_util::FutureExt;
 use super::context::Cx;
 use super::lanes::ConsumerSlot;
 use super::plan::Plan;
-use super::receive::ReceiverInbox;
+use super::reception::Reception;
 use super::shared::Shared;
 use super::task_group::OwnTasks;
 use super::turns::Turns;
@@ -21,6 +22,7 @@ use crate::stall::Beat;
 pub(crate) struct Instance<A> {
     pub(crate) agent: RefCell<A>,
     pub(crate) plan: Rc<Plan<A>>,
+    pub(crate) reception: Rc<Reception<A>>,
     pub(crate) core: Rc<Core>,
 }
 
@@ -29,9 +31,11 @@ pub(crate) struct Core {
     pub(crate) turns: Turns,
     pub(crate) shared: Arc<Shared>,
     pub(crate) cx: Cx,
-    pub(crate) receivers: Rc<[Arc<ReceiverInbox>]>,
+    /// What extractors reach the agent's receivers by.
+    pub(crate) reception: Weak<dyn Any>,
     pub(crate) consumers: RefCell<Rc<[Rc<ConsumerSlot>]>>,
-    pub(crate) lanes: Lanes,
+    /// How many lanes each consumer has.
+    pub(crate) lanes: Box<[Cell<usize>]>,
     pub(crate) crash: CrashCell,
     pub(crate) beat: Arc<Beat>,
     /// This instance ends and another one follows: what waits in the inboxes is the other one's.
@@ -46,13 +50,6 @@ impl Drop for Core {
         // Whoever waits for the end of an instance waits for this one, too.
         self.cx.stopping_flag().raise();
     }
-}
-
-/// How many lanes each receiver and consumer has.
-#[derive(Default)]
-pub(crate) struct Lanes {
-    pub(crate) receivers: Box<[Cell<usize>]>,
-    pub(crate) consumers: Box<[Cell<usize>]>,
 }
 
 /// What ended an instance: the first that is told counts.

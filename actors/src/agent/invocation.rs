@@ -1,4 +1,5 @@
-use std::rc::Rc;
+use std::any::Any;
+use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub struct Invocation {
     pub(crate) call: Option<Arc<str>>,
     pub(crate) delivery: Option<Arc<DeliveryState>>,
     pub(crate) tasks: Rc<TaskGroup>,
+    pub(crate) reception: Weak<dyn Any>,
 }
 
 /// The scope of one run. It holds while the handler runs, and not for a handle of it that lives longer.
@@ -97,9 +99,9 @@ impl Held {
 
 impl Invocation {
     pub(crate) fn new(core: &Core, cx: Cx, plan: &HandlerPlan) -> Self {
-        let tasks = core.tasks.group().clone();
+        let (tasks, reception) = (core.tasks.group().clone(), core.reception.clone());
         let scope = Held::new(plan.name.clone(), plan.kind, plan.turn);
-        Self { cx, scope, place: None, sender: None, call: None, delivery: None, tasks }
+        Self { cx, scope, place: None, sender: None, call: None, delivery: None, tasks, reception }
     }
 
     /// Forgets the run that has ended, so that the next one begins with nothing of it.

@@ -12,19 +12,17 @@ use tokio::time::Instant;
 use super::access::LocalFuture;
 use super::begin::{begin, post_start, spawn_servers, spawn_timers};
 use super::handle::{Handle, JOBS, Job, next_job};
-use super::info::AgentInfo;
 use super::instance::{Crash, Instance, guarded};
 use super::lanes::{ConsumerSlot, dispatch};
 use super::local_tasks::LocalTasks;
 use super::plan::Plan;
-use super::receive::ReceiverInbox;
+use super::reception::Reception;
 use super::shared::Shared;
 use super::shell::StartFlags;
 use super::stop::{self, Ending};
 use super::supervisor::Supervisor;
 use super::tasks::run_job;
-use crate::bus::Bus;
-use crate::contract::{Reply, SubscriptionId};
+use crate::contract::Reply;
 use crate::error::Error;
 use crate::events::{Event, EventKind};
 use crate::registry::{Ended, Verdict};
@@ -77,10 +75,8 @@ pub(crate) struct Life<A> {
     pub(crate) plan: Rc<Plan<A>>,
     pub(crate) factory: Arc<dyn Fn() -> A + Send + Sync>,
     pub(crate) flags: StartFlags,
-    pub(crate) info: Arc<AgentInfo>,
-    pub(crate) receivers: Rc<[Arc<ReceiverInbox>]>,
+    pub(crate) reception: Rc<Reception<A>>,
     pub(crate) consumers: Rc<[Rc<ConsumerSlot>]>,
-    pub(crate) subscriptions: Vec<(Bus, SubscriptionId)>,
     /// Whether it subscribes and consumes already: the first instance that gets so far sees to that.
     pub(crate) opened: bool,
     /// Whoever waits for the start.
@@ -266,9 +262,9 @@ pub(crate) fn task_ended<A>(instance: &Instance<A>, ended: Result<(), tokio::tas
     }
 }
 
-fn is_up<A>(life: &mut Life<A>, down_since: Option<Instant>) {
+fn is_up<A: 'static>(life: &mut Life<A>, down_since: Option<Instant>) {
     // Before the reply: who has started an agent finds it in `info()`.
-    life.supervisor.up(life.info.clone());
+    life.supervisor.up(life.reception.info());
     let shared = &life.shared;
     match life.started.take() {
         Some(started) => {

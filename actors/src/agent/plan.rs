@@ -14,6 +14,7 @@ use super::extract::{Extract, Needs, QueueUse, SignalUse};
 use super::handle::Handle;
 use super::instance::Instance;
 use super::invocation::Invocation;
+use super::reception::Receiver;
 use super::turns::Turn;
 use crate::error::HandlerError;
 use crate::events::HandlerKind;
@@ -55,7 +56,10 @@ impl<A> Default for Plan<A> {
 
 /// Opens a lane of a handler: a task that takes from its inbox and runs it, again and again. Everything of one message
 /// lives in that task, so running a handler costs no allocation.
-pub(crate) type OpenLane<A> = Box<dyn Fn(Rc<Instance<A>>, usize) -> LocalFuture<'static, ()>>;
+pub(crate) type OpenLane<A, Of> = Box<dyn Fn(Rc<Instance<A>>, Of) -> LocalFuture<'static, ()>>;
+pub(crate) type OpenReceiver<A> = OpenLane<A, Rc<Receiver<A>>>;
+/// By the consumer's place in the plan.
+pub(crate) type OpenConsumer<A> = OpenLane<A, usize>;
 /// Runs a handler that no message begins.
 pub(crate) type Task<A> =
     Box<dyn for<'a> Fn(Access<'a, A>, &'a Invocation) -> LocalFuture<'a, Result<(), HandlerError>>>;
@@ -86,14 +90,14 @@ pub(crate) struct ReceiverPlan<A> {
     pub(crate) payload: Option<SignalUse>,
     pub(crate) answer: FieldKind,
     pub(crate) options: ReceiverOptions,
-    pub(crate) open: OpenLane<A>,
+    pub(crate) open: OpenReceiver<A>,
 }
 
 pub(crate) struct ConsumerPlan<A> {
     pub(crate) handler: HandlerPlan,
     pub(crate) queue: QueueUse,
     pub(crate) options: ConsumerOptions,
-    pub(crate) open: OpenLane<A>,
+    pub(crate) open: OpenConsumer<A>,
 }
 
 pub(crate) struct PeriodicPlan<A> {

@@ -1,7 +1,8 @@
 //! The way in: what bus and broker hand over, until a handler takes it.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::inbox::Inbox;
 use super::request::{Request, Ticket};
@@ -16,6 +17,22 @@ pub(crate) struct ReceiverInbox {
     /// `<Agent>.<method>`, the key of its answers.
     pub(crate) key: Arc<str>,
     pub(crate) inbox: Inbox<Arrived>,
+    closed: AtomicBool,
+}
+
+impl ReceiverInbox {
+    pub(crate) fn new(name: Arc<str>, key: Arc<str>, inbox: Inbox<Arrived>) -> Self {
+        Self { name, key, inbox, closed: AtomicBool::new(false) }
+    }
+
+    /// No inlet puts anything into it any more.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
 }
 
 /// A signal or call in an inbox.
@@ -28,14 +45,30 @@ pub(crate) struct Arrived {
 pub(crate) struct AgentInlet {
     shared: Arc<Shared>,
     bus: Bus,
+    /// Held while a signal is put into all inboxes: what is changed is changed between two signals.
+    hearers: RwLock<Hearers>,
+}
+
+struct Hearers {
     receivers: Box<[Arc<ReceiverInbox>]>,
     keys: Arc<[Arc<str>]>,
 }
 
+impl Hearers {
+    fn new(receivers: Box<[Arc<ReceiverInbox>]>) -> Self {
+        let keys = receivers.iter().map(|receiver| receiver.key.clone()).collect();
+        Self { receivers, keys }
+    }
+}
+
 impl AgentInlet {
     pub(crate) fn new(shared: Arc<Shared>, bus: Bus, receivers: Box<[Arc<ReceiverInbox>]>) -> Self {
-        let keys = receivers.iter().map(|receiver| receiver.key.clone()).collect();
-        Self { shared, bus, receivers, keys }
+        Self { shared, bus, hearers: RwLock::new(Hearers::new(receivers)) }
+    }
+
+    /// Other receivers hear the signal from now on: when this returns, nothing is on its way to the ones before.
+    pub(crate) fn set(&self, receivers: Box<[Arc<ReceiverInbox>]>) {
+        *self.hearers.write().unwrap_or_else(PoisonError::into_inner) = Hearers::new(receivers);
     }
 
     fn put(&self, receiver: &ReceiverInbox, arrived: Arrived) -> bool {
@@ -51,23 +84,25 @@ impl AgentInlet {
 impl SignalInlet for AgentInlet {
     fn offer(&self, arriving: Arriving) {
         let events = &self.shared.env.events;
+        let hearers = self.hearers.read().unwrap_or_else(PoisonError::into_inner);
+        let Hearers { receivers, keys } = &*hearers;
         if !self.shared.accepts() {
-            for receiver in &self.receivers {
+            for receiver in receivers {
                 dropped(&self.shared, &receiver.name, &arriving.signal, DropReason::Stopped);
             }
             if let Some(id) = arriving.call {
-                for ticket in Request::open(id, self.shared.uid.clone(), self.bus.clone(), self.keys.clone()) {
+                for ticket in Request::open(id, self.shared.uid.clone(), self.bus.clone(), keys.clone()) {
                     ticket.fail("stopped", format!("the agent `{}` is stopping", self.shared.agent));
                 }
             }
             return;
         }
-        let Some((last, others)) = self.receivers.split_last() else { return };
+        let Some((last, others)) = receivers.split_last() else { return };
         let heard = events.is_heard().then(|| arriving.signal.clone());
         let call = arriving.call.clone();
         let is_call = call.is_some();
         let mut tickets = call
-            .map(|id| Request::open(id, self.shared.uid.clone(), self.bus.clone(), self.keys.clone()))
+            .map(|id| Request::open(id, self.shared.uid.clone(), self.bus.clone(), keys.clone()))
             .into_iter()
             .flatten();
         let mut entered = false;
@@ -75,6 +110,7 @@ impl SignalInlet for AgentInlet {
             entered |= self.put(receiver, Arrived { arriving: arriving.clone(), ticket: tickets.next() });
         }
         entered |= self.put(last, Arrived { arriving, ticket: tickets.next() });
+        drop(hearers);
         if !entered {
             return;
         }

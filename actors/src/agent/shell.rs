@@ -10,11 +10,10 @@ use tokio::time::Instant;
 use super::Agent;
 use super::builder::AgentBuilder;
 use super::check::check;
-use super::inbox::Inbox;
 use super::info::AgentInfo;
 use super::instance::guarded;
 use super::life::{Life, StopLine, live};
-use super::receive::ReceiverInbox;
+use super::reception::Reception;
 use super::shared::{Routes, Shared};
 use super::supervisor::Supervisor;
 use crate::Env;
@@ -22,7 +21,7 @@ use crate::broker::Broker;
 use crate::bus::Bus;
 use crate::contract::Reply;
 use crate::error::Error;
-use crate::registry::{AgentId, Registry, RestartPolicy, Supervise};
+use crate::registry::{AgentId, Changed, Registry, RestartPolicy, Supervise};
 
 /// Which parts of an agent run. All do by default.
 #[derive(Debug, Clone, Copy)]
@@ -119,27 +118,18 @@ fn prepare<A: Agent>(setup: Setup, factory: Arc<dyn Fn() -> A + Send + Sync>) ->
     if !problems.is_empty() {
         return Err((started, Error::Misfit { agent, problems }));
     }
-    let receivers = plan.receivers.iter().map(|plan| {
-        Arc::new(ReceiverInbox {
-            name: plan.handler.name.clone(),
-            key: format!("{}.{}", shared.type_name, plan.handler.name).into(),
-            inbox: Inbox::new(plan.options.inbox, shared.env.gauge.clone()),
-        })
-    });
+    let (buses, brokers) = (shared.buses.links(Bus::link), shared.brokers.links(Broker::link));
+    let info = Arc::new(AgentInfo::of(&plan, &shared, buses, brokers));
+    let known = registry.clone();
+    let changed = Box::new(move |info| known.do_send(Changed { id, info }));
+    let reception = Reception::new(shared.clone(), plan, info, changed);
     Ok(Life {
-        receivers: receivers.collect(),
-        info: Arc::new(AgentInfo::of(
-            &plan,
-            &shared,
-            shared.buses.links(Bus::link),
-            shared.brokers.links(Broker::link),
-        )),
         shared,
-        plan: Rc::new(plan),
+        plan: reception.plan().clone(),
         factory,
         flags,
+        reception,
         consumers: Rc::new([]),
-        subscriptions: Vec::new(),
         opened: false,
         started: Some(started),
         supervisor: Supervisor { registry, id },

@@ -70,7 +70,7 @@ pub(crate) async fn drain<A: 'static>(
                 instance.core.finishing.set(false);
                 stop_intake(life, cut_off).await;
                 // Its lanes had left what waits to the next instance.
-                life.receivers.iter().for_each(|receiver| receiver.inbox.restart());
+                life.reception.for_each(|receiver| receiver.restart());
             }
         }
         if for_good {
@@ -142,7 +142,7 @@ pub(crate) async fn abort<A: 'static>(life: &Life<A>, mut running: Running<A>) {
 }
 
 /// Ends the subscriptions and consumers of an agent that will not live again.
-pub(crate) async fn leave<A>(life: &mut Life<A>) {
+pub(crate) async fn leave<A: 'static>(life: &mut Life<A>) {
     stop_intake(life, crate::clock::after(LEAVE_WITHIN)).await;
     for slot in life.consumers.iter() {
         slot.collect();
@@ -153,12 +153,9 @@ pub(crate) async fn leave<A>(life: &mut Life<A>) {
 }
 
 /// An adapter that does not answer must not hold up the stop: from here on the inlets refuse anyway.
-async fn stop_intake<A>(life: &mut Life<A>, by: Instant) {
+async fn stop_intake<A: 'static>(life: &mut Life<A>, by: Instant) {
     let ended = async {
-        while let Some((bus, id)) = life.subscriptions.last().cloned() {
-            bus.unsubscribe(id).await;
-            life.subscriptions.pop();
-        }
+        life.reception.end().await;
         for slot in life.consumers.iter() {
             slot.broker.cancel(slot.id).await;
         }
@@ -183,15 +180,16 @@ async fn end_all<A>(instance: &Instance<A>, tasks: &mut LocalTasks) {
     }
 }
 
-fn drop_inboxes<A>(life: &Life<A>) {
-    for receiver in life.receivers.iter() {
+fn drop_inboxes<A: 'static>(life: &Life<A>) {
+    life.reception.for_each(|receiver| {
+        let receiver = &receiver.inbox;
         for arrived in receiver.inbox.drain() {
             dropped(&life.shared, &receiver.name, &arrived.arriving.signal, DropReason::Stopped);
             if let Some(ticket) = arrived.ticket {
                 ticket.fail("stopped", format!("the agent `{}` stopped before it had the request", life.shared.agent));
             }
         }
-    }
+    });
 }
 
 async fn pre_stop<A: 'static>(life: &Life<A>, instance: &Instance<A>, deadline: Instant) {

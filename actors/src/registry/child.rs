@@ -52,6 +52,13 @@ impl Child {
         self.restarting = false;
     }
 
+    /// Before it has started, this is told by [`Child::started`].
+    pub(super) fn changed(&mut self, info: Arc<AgentInfo>) {
+        if let Some(known) = &mut self.info {
+            *known = info;
+        }
+    }
+
     /// Whether its last instance crashed and no other follows.
     pub(super) fn has_failed(&self) -> bool {
         self.failed

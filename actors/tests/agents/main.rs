@@ -8,6 +8,7 @@ mod compared;
 mod crashes;
 mod edges;
 mod queues;
+mod receivers;
 mod repeater;
 mod settings;
 mod signals;

@@ -1,3 +1,5 @@
+use std::any::TypeId;
+
 use formicary_protocol::{Declarations, Error, Queue, Signal};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -12,6 +14,8 @@ pub struct Needs {
     pub(crate) sender: bool,
     pub(crate) deliveries: usize,
     pub(crate) settings: Vec<HoldSettings>,
+    /// The types of agents whose receivers it asks for.
+    pub(crate) agents: Vec<(TypeId, &'static str)>,
 }
 
 /// Holds the agent's settings against a type that a handler asks for. `Err` has every problem.
@@ -59,6 +63,11 @@ impl Needs {
     /// The handler sends to a queue.
     pub fn pushes<Q: Queue>(&mut self) {
         self.pushes.push(QueueUse::of::<Q>());
+    }
+
+    /// The handler is one of the agent `A`.
+    pub(crate) fn agent<A: 'static>(&mut self) {
+        self.agents.push((TypeId::of::<A>(), std::any::type_name::<A>()));
     }
 
     /// The handler needs the agent's settings as a `T`: settings that do not decode into it are refused at start.

@@ -264,7 +264,7 @@ impl ConsumeLane {
 
 impl Drop for ConsumeLane {
     fn drop(&mut self) {
-        let lanes = &self.core.lanes.consumers[self.at];
+        let lanes = &self.core.lanes[self.at];
         lanes.set(lanes.get() - 1);
     }
 }

@@ -31,21 +31,18 @@ impl Row {
 pub(crate) fn dispatch<A: 'static>(running: &mut Running<A>) {
     let instance: &Rc<Instance<A>> = &running.instance;
     let core = &instance.core;
-    for (at, plan) in instance.plan.receivers.iter().enumerate() {
-        let lanes = &core.lanes.receivers[at];
-        let most = plan.options.concurrency.get();
-        for _ in 0..core.receivers[at].inbox.lanes_wanted(lanes.get(), most) {
-            lanes.set(lanes.get() + 1);
-            running.work.spawn((plan.open)(instance.clone(), at));
+    instance.reception.for_each(|receiver| {
+        for _ in 0..receiver.lanes_wanted() {
+            running.work.spawn((receiver.plan.open)(instance.clone(), receiver.clone()));
         }
-    }
+    });
     if core.cx.is_stopping() {
         return;
     }
     let slots = core.consumers.borrow().clone();
     for (at, slot) in slots.iter().enumerate() {
         let plan = &instance.plan.consumers[at];
-        let lanes = &core.lanes.consumers[at];
+        let lanes = &core.lanes[at];
         let most = plan.options.concurrency.get();
         for _ in 0..slot.inbox.inbox.lanes_wanted(lanes.get(), most) {
             lanes.set(lanes.get() + 1);
@@ -55,7 +52,7 @@ pub(crate) fn dispatch<A: 'static>(running: &mut Running<A>) {
 }
 
 /// Lets idle lanes see that the instance ends.
-pub(crate) fn rouse<A>(instance: &Instance<A>) {
-    instance.core.receivers.iter().for_each(|receiver| receiver.inbox.rouse());
+pub(crate) fn rouse<A: 'static>(instance: &Instance<A>) {
+    instance.reception.for_each(|receiver| receiver.inbox.inbox.rouse());
     instance.core.consumers.borrow().iter().for_each(|slot| slot.inbox.inbox.rouse());
 }

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use crate::agent::decode::DecodeFailure;
 use crate::agent::instance::{Core, Instance, guarded_now};
 use crate::agent::invocation::Invocation;
 use crate::agent::receive::{Arrived, ReceiverInbox};
+use crate::agent::reception::Receiver;
 use crate::agent::request::Ticket;
 use crate::agent::shared::Shared;
 use crate::agent::turns::{Guard, Turn};
@@ -23,7 +25,7 @@ use crate::load::InHand;
 pub(crate) struct ReceiveLane {
     core: Rc<Core>,
     inbox: Arc<ReceiverInbox>,
-    at: usize,
+    lanes: Rc<Cell<usize>>,
     turn: Turn,
     timeout: Duration,
     chain: Rc<Chain>,
@@ -41,15 +43,15 @@ pub(crate) struct Begun<'a> {
 }
 
 impl ReceiveLane {
-    pub(crate) fn open<A>(instance: &Instance<A>, at: usize) -> Self {
-        let (core, plan) = (&instance.core, &instance.plan.receivers[at]);
+    pub(crate) fn open<A: 'static>(instance: &Instance<A>, receiver: &Receiver<A>) -> Self {
+        let (core, plan) = (&instance.core, &receiver.plan);
         let options = &plan.options;
         let around = Around { rate: options.rate, layers: Some(&options.layers) };
         let chain = || Rc::new(Chain::new(&plan.handler, &instance.plan.layers, around, core));
         Self {
             core: core.clone(),
-            inbox: core.receivers[at].clone(),
-            at,
+            inbox: receiver.inbox.clone(),
+            lanes: receiver.lanes(),
             turn: plan.handler.turn,
             timeout: options.timeout,
             chain: plan.handler.chain.get_or_init(chain).clone(),
@@ -79,7 +81,7 @@ impl ReceiveLane {
             if let Some(arrived) = self.inbox.inbox.pop() {
                 return Some(arrived);
             }
-            if self.core.cx.is_stopping() {
+            if self.core.cx.is_stopping() || self.inbox.is_closed() {
                 return None;
             }
             self.in_hand = None;
@@ -183,7 +185,6 @@ impl ReceiveLane {
 
 impl Drop for ReceiveLane {
     fn drop(&mut self) {
-        let lanes = &self.core.lanes.receivers[self.at];
-        lanes.set(lanes.get() - 1);
+        self.lanes.set(self.lanes.get() - 1);
     }
 }
