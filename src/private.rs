@@ -4,12 +4,16 @@
 //! are implemented for `()`, and not for the type itself, because the compiler then says what the type is not in two lines
 //! instead of eight. `It` is the type again: it satisfies the builder where the demand does not hold and was already reported.
 
+#[path = "private/blocking.rs"]
+mod blocking;
+
 use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 
 use crate::{Declarations, Extract, IntoAnswer, Queue, Signal};
 
+pub use blocking::{BlockingArgument, BlockingMessage, BlockingReturned, BlockingSignal};
 pub use formicary_protocol::__field_kind as field_kind;
 pub use formicary_protocol::{Field, FieldKind};
 pub use {serde, serde_json};
