@@ -114,7 +114,7 @@ impl Options {
         match self.items.remove(index) {
             Item::Named { name, value } => {
                 if let Some(value) = value {
-                    problems.at(&value, format!("`{flag}` stands alone: take this away"));
+                    problems.at(&value, format!("`{flag}` takes no value: write the word alone"));
                 }
                 Some(name)
             }

@@ -3,8 +3,8 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
 
 use crate::options::Options;
 use crate::problems::Problems;
@@ -41,7 +41,7 @@ pub(super) fn rate(options: &mut Options, problems: &mut Problems) -> TokenStrea
 /// `.layer(..)` for each.
 pub(super) fn layers(options: &mut Options, problems: &mut Problems) -> TokenStream {
     let layers = options.values("layer", "a layer: write `layer = slow()`, for example", problems);
-    quote!(#(.layer(#layers))*)
+    layers.into_iter().map(checked).map(|layer| quote!(.layer(#layer))).collect()
 }
 
 /// `.overlap(..)`.
@@ -59,6 +59,12 @@ pub(super) fn overlap(options: &mut Options, problems: &mut Problems) -> TokenSt
             TokenStream::new()
         }
     }
+}
+
+/// The layer, so that the compiler says at its place, and in a few lines, when it is none.
+fn checked(layer: TokenStream) -> TokenStream {
+    let place = layer.clone().into_iter().next().map_or_else(Span::call_site, |tree| tree.span());
+    quote_spanned!(place=> <() as ::formicary::__private::IsLayer<_>>::give(#layer))
 }
 
 fn duration(name: &str, options: &mut Options, problems: &mut Problems) -> TokenStream {

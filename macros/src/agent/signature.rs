@@ -88,7 +88,7 @@ impl Reader<'_> {
             Some(word) if self.blocking => {
                 return self.refuse(
                     word,
-                    "a blocking handler is a plain fn: take `async` away, or `blocking`; `formicary::block_on` waits inside",
+                    "a blocking handler is a plain fn: take `async` away, and wait inside with `formicary::block_on`; or take `blocking` away",
                 );
             }
             None if !self.blocking => return self.not_async(signature),
@@ -116,7 +116,7 @@ impl Reader<'_> {
         if let Some(FnArg::Receiver(receiver)) = first {
             return self.refuse(
                 receiver,
-                "a blocking handler runs on a pool, without the agent: give it what it needs through the payload, or an extractor",
+                "a blocking handler runs on a pool, without the agent: give it what it needs through the payload or an extractor, or take `blocking` away",
             );
         }
         Some(Turn::Blocking)
