@@ -10,17 +10,8 @@ use std::path::{Path, PathBuf};
 const LINES: usize = 8;
 const COLUMNS: usize = 160;
 
-const REFUSED: [&str; 9] = [
-    "blocking",
-    "blocking_types",
-    "declare",
-    "derives",
-    "layers",
-    "options",
-    "places",
-    "signatures",
-    "types",
-];
+const REFUSED: [&str; 9] =
+    ["blocking", "blocking_types", "declare", "derives", "layers", "options", "places", "signatures", "types"];
 
 #[test]
 fn wrong_use_is_refused_and_right_use_compiles() {

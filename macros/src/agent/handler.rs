@@ -44,7 +44,8 @@ pub(super) fn read(method: &ImplItemFn, marks: Vec<Mark>, problems: &mut Problem
     let blocking = options.flag("blocking", problems);
     let word = kind::word(mark.word, &mut options, problems)?;
     if let Some(blocking) = blocking.as_ref().filter(|_| !word.may_block()) {
-        let text = "a hook or a server is never `blocking`: hand what blocks to `tokio::task::spawn_blocking` inside of it";
+        let text =
+            "a hook or a server is never `blocking`: hand what blocks to `tokio::task::spawn_blocking` inside of it";
         problems.at(blocking, text);
         return None;
     }
