@@ -4,12 +4,16 @@
 //! are implemented for `()`, and not for the type itself, because the compiler then says what the type is not in two lines
 //! instead of eight. `It` is the type again: it satisfies the builder where the demand does not hold and was already reported.
 
+#[path = "private/blocking.rs"]
+mod blocking;
+
 use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 
-use crate::{Declarations, Extract, IntoAnswer, Queue, Signal};
+use crate::{Declarations, Extract, IntoAnswer, Layer, Queue, Signal};
 
+pub use blocking::{BlockingArgument, BlockingMessage, BlockingReturned, BlockingSignal};
 pub use formicary_protocol::__field_kind as field_kind;
 pub use formicary_protocol::{Field, FieldKind};
 pub use {serde, serde_json};
@@ -117,6 +121,26 @@ pub trait Returned<T> {
 impl<T: IntoAnswer> Returned<T> for () {
     type It = T;
     fn take(it: T) -> T {
+        it
+    }
+}
+
+/// `T` is a layer.
+#[diagnostic::on_unimplemented(
+    message = "`{T}` is not a layer: make one with `formicary::layer(async |run, next| next.run().await)`, or implement `Layer`",
+    label = "not a layer"
+)]
+pub trait IsLayer<T> {
+    /// `T`.
+    type It: Layer;
+    /// The value again.
+    fn give(it: T) -> Self::It;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Layer> IsLayer<T> for () {
+    type It = T;
+    fn give(it: T) -> T {
         it
     }
 }

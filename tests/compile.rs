@@ -10,12 +10,15 @@ use std::path::{Path, PathBuf};
 const LINES: usize = 8;
 const COLUMNS: usize = 160;
 
+const REFUSED: [&str; 9] =
+    ["blocking", "blocking_types", "declare", "derives", "layers", "options", "places", "signatures", "types"];
+
 #[test]
 fn wrong_use_is_refused_and_right_use_compiles() {
     lay_out_documents();
     let cases = trybuild::TestCases::new();
     cases.pass("tests/ui/pass_*.rs");
-    for refused in ["declare", "derives", "options", "places", "signatures", "types"] {
+    for refused in REFUSED {
         cases.compile_fail(format!("tests/ui/{refused}.rs"));
     }
 }

@@ -22,7 +22,8 @@ use proc_macro::TokenStream;
 /// consumer is the payload; all others are extractors, and `&T` borrows what `T` extracts. `&self` is a read turn,
 /// `&mut self` a write turn.
 ///
-/// Option: `name = "comment_agent"`. Default: the type's name in snake case.
+/// Options: `name = "comment_agent"` (default: the type's name in snake case), and `layer = slow()`, which stands around
+/// every run of every handler.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -42,6 +43,77 @@ use proc_macro::TokenStream;
 ///     async fn count(&mut self, comment: signals::UserComment, from: SentBy) -> Result {
 ///         *self.counts.entry(comment.user_id).or_default() += 1;
 ///         Ok(())
+///     }
+/// }
+/// ```
+///
+/// # Blocking handlers
+///
+/// Receivers, consumers, periodic and cron tasks may be `blocking`, for work that computes or blocks: a plain `fn`, which
+/// runs on the group's pool of threads beside everything else. It has no `self`: the first argument is the payload, where
+/// there is one. What it takes and answers must be `Send`. It waits with `formicary::block_on` for what it sends. A run
+/// that goes on after its timeout has failed, and keeps its place until it returns.
+///
+/// ```
+/// use formicary::block_on;
+/// use formicary::prelude::*;
+///
+/// formicary::declare!("../signals.json");
+///
+/// #[derive(Default)]
+/// struct Press;
+///
+/// #[agent]
+/// impl Press {
+///     #[receiver(blocking, concurrency = 2, rate = 10)]
+///     fn print(user: signals::UserCreated, cx: &Cx, mailer: Push<queues::Mailer>) -> Result {
+///         let text = std::fs::read_to_string("welcome.txt")?;
+///         let email = format!("user-{}@{}.example.org", user.user_id, cx.agent());
+///         block_on(mailer.send(&queues::Mailer { text, email }))?;
+///         Ok(())
+///     }
+///
+///     #[cron("0 3 * * *", blocking, timezone = "Europe/Berlin")]
+///     fn tidy() -> Result {
+///         Ok(std::fs::remove_file("welcome.old")?)
+///     }
+/// }
+/// ```
+///
+/// # Layers
+///
+/// `layer = expression` puts something around every run: of one handler of any kind, or of all of an agent when it stands
+/// in `#[agent(..)]`. It may be given more than once; the first is the outermost, and an agent's layers are outside of its
+/// handlers'. `Self` is the agent's type.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use formicary::prelude::*;
+/// use formicary::{Layer, layer};
+///
+/// /// Tells of runs that take long.
+/// fn slow(limit: Duration) -> impl Layer {
+///     layer(async move |run, next| {
+///         let started = Instant::now();
+///         let outcome = next.run().await;
+///         if started.elapsed() > limit {
+///             println!("{} of {} was slow", run.handler(), run.cx().agent());
+///         }
+///         outcome
+///     })
+/// }
+///
+/// #[derive(Default)]
+/// struct Ticker;
+///
+/// #[agent(layer = slow(Duration::from_secs(1)))]
+/// impl Ticker {
+///     #[periodic("15s", layer = Self::quiet())]
+///     async fn tick(&self) {}
+///
+///     fn quiet() -> impl Layer {
+///         layer(async |run, next| if run.cx().is_stopping() { Ok(()) } else { next.run().await })
 ///     }
 /// }
 /// ```
@@ -89,8 +161,10 @@ pub fn derive_queue(item: TokenStream) -> TokenStream {
 
 /// In an `#[agent]` block: a receiver of a signal and of calls of it. What it returns is the answer.
 ///
-/// Options: `timeout = "10s"` (default 60 s), `concurrency = 8` (default 64), `inbox = 100` (default 1,024). With a list of
-/// signals, `#[receiver(signals::A, signals::B)]`, the payload is a `SignalValue`.
+/// Options: `timeout = "10s"` (default 60 s), `concurrency = 8` (default 64), `inbox = 100` (default 1,024), `rate = 10`
+/// (how many runs may begin in a second, evenly spaced; what comes faster waits in the inbox; default: no such bound),
+/// [`blocking`](agent#blocking-handlers), and [`layer = slow()`](agent#layers). With a list of signals,
+/// `#[receiver(signals::A, signals::B)]`, the payload is a `SignalValue`.
 #[proc_macro_attribute]
 pub fn receiver(_: TokenStream, item: TokenStream) -> TokenStream {
     agent::misplaced("receiver", item.into()).into()
@@ -99,7 +173,9 @@ pub fn receiver(_: TokenStream, item: TokenStream) -> TokenStream {
 /// In an `#[agent]` block: a consumer of a queue, `#[consumer(queues::Mailer)]`. Without a path, the payload's type is
 /// the queue.
 ///
-/// Options: `timeout = "30s"` (default 60 s), `concurrency = 8` (default 16).
+/// Options: `timeout = "30s"` (default 60 s), `concurrency = 8` (default 16), `rate = 10` (how many runs may begin in a
+/// second in one instance of the agent, evenly spaced; what comes faster waits at the broker; default: no such bound),
+/// [`blocking`](agent#blocking-handlers), and [`layer = slow()`](agent#layers).
 #[proc_macro_attribute]
 pub fn consumer(_: TokenStream, item: TokenStream) -> TokenStream {
     agent::misplaced("consumer", item.into()).into()
@@ -107,8 +183,9 @@ pub fn consumer(_: TokenStream, item: TokenStream) -> TokenStream {
 
 /// In an `#[agent]` block: runs at an interval, `#[periodic("15s")]`.
 ///
-/// Options: `timeout = "10s"` (default: the interval), `start_after = "3s"` (default: at once), and
-/// `overlap = "skip" | "queue" | "allow"` (default `skip`).
+/// Options: `timeout = "10s"` (default: the interval), `start_after = "3s"` (default: at once),
+/// `overlap = "skip" | "queue" | "allow"` (default `skip`), [`blocking`](agent#blocking-handlers), and
+/// [`layer = slow()`](agent#layers).
 #[proc_macro_attribute]
 pub fn periodic(_: TokenStream, item: TokenStream) -> TokenStream {
     agent::misplaced("periodic", item.into()).into()
@@ -117,8 +194,9 @@ pub fn periodic(_: TokenStream, item: TokenStream) -> TokenStream {
 /// In an `#[agent]` block: runs at the times of a cron expression, `#[cron("0 */4 * * *")]`, which is checked when the
 /// package is built.
 ///
-/// Options: `timezone = "Europe/Berlin"` (default `UTC`), `timeout = "60s"` (default 60 s), and
-/// `overlap = "skip" | "queue" | "allow"` (default `skip`).
+/// Options: `timezone = "Europe/Berlin"` (default `UTC`), `timeout = "60s"` (default 60 s),
+/// `overlap = "skip" | "queue" | "allow"` (default `skip`), [`blocking`](agent#blocking-handlers), and
+/// [`layer = slow()`](agent#layers).
 #[proc_macro_attribute]
 pub fn cron(_: TokenStream, item: TokenStream) -> TokenStream {
     agent::misplaced("cron", item.into()).into()
@@ -126,13 +204,16 @@ pub fn cron(_: TokenStream, item: TokenStream) -> TokenStream {
 
 /// In an `#[agent]` block: a hook, `#[on(pre_start)]`, `#[on(post_start)]` or `#[on(pre_stop)]`.
 ///
-/// Option: `timeout = "10s"` (default 60 s). `post_start` takes no turn: it gets a `Handle<Self>`.
+/// Options: `timeout = "10s"` (default 60 s), and [`layer = slow()`](agent#layers). `post_start` takes no turn: it gets a
+/// `Handle<Self>`.
 #[proc_macro_attribute]
 pub fn on(_: TokenStream, item: TokenStream) -> TokenStream {
     agent::misplaced("on", item.into()).into()
 }
 
 /// In an `#[agent]` block: runs for ever beside the handlers. It takes no turn: it gets a `Handle<Self>`.
+///
+/// Option: [`layer = slow()`](agent#layers).
 #[proc_macro_attribute]
 pub fn server(_: TokenStream, item: TokenStream) -> TokenStream {
     agent::misplaced("server", item.into()).into()

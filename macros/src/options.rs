@@ -2,9 +2,12 @@
 
 mod item;
 
+use std::fmt::Display;
+use std::str::FromStr;
 use std::time::Duration;
 
 use proc_macro2::{Ident, Span, TokenStream};
+use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Lit, Token, Type};
@@ -12,6 +15,9 @@ use syn::{Lit, Token, Type};
 use item::{Item, Value};
 
 use crate::problems::Problems;
+
+/// The option that may stand more than once.
+const REPEATED: &str = "layer";
 
 /// The options of one attribute. Each is taken once; what is left at the end is a mistake.
 pub(crate) struct Options {
@@ -27,7 +33,7 @@ impl Options {
         let mut options = Self { attribute: format!("#[{attribute}]"), span, items: Vec::new() };
         for item in items.into_iter().flatten() {
             match &item {
-                Item::Named { name, .. } if options.named(name).is_some() => {
+                Item::Named { name, .. } if name != REPEATED && options.named(name).is_some() => {
                     problems.at(name, format!("`{name}` is set twice: remove one"));
                 }
                 _ => options.items.push(item),
@@ -102,11 +108,31 @@ impl Options {
         }
     }
 
+    /// Takes a word that stands alone.
+    pub(crate) fn flag(&mut self, flag: &str, problems: &mut Problems) -> Option<Ident> {
+        let index = self.items.iter().position(|item| matches!(item, Item::Named { name, .. } if name == flag))?;
+        match self.items.remove(index) {
+            Item::Named { name, value } => {
+                if let Some(value) = value {
+                    problems.at(&value, format!("`{flag}` takes no value: write the word alone"));
+                }
+                Some(name)
+            }
+            _ => None,
+        }
+    }
+
+    /// Every `name = value`, in their order and whatever they are.
+    pub(crate) fn values(&mut self, name: &str, cure: &str, problems: &mut Problems) -> Vec<TokenStream> {
+        let count = self.names().filter(|other| *other == name).count();
+        (0..count).filter_map(|_| self.value(name, cure, problems)).map(ToTokens::into_token_stream).collect()
+    }
+
     fn value(&mut self, name: &str, cure: &str, problems: &mut Problems) -> Option<Value> {
         let index =
             self.items.iter().position(|item| matches!(item, Item::Named { name: other, .. } if other == name))?;
         match self.items.remove(index) {
-            Item::Named { value: Some(value), .. } => Some(value),
+            Item::Named { value: Some(value), .. } if !matches!(value, Value::Brackets(_)) => Some(value),
             Item::Named { name, .. } => {
                 problems.at(&name, format!("`{name}` takes {cure}"));
                 None
@@ -131,21 +157,22 @@ impl Options {
         problems.keep(duration(&format!("`{name}`"), &text, span))
     }
 
-    /// `name = 8`.
-    pub(crate) fn count(&mut self, name: &str, problems: &mut Problems) -> Option<usize> {
-        let cure = "a whole number from 1 up";
+    /// `name = 8`, one of the non-zero integers.
+    pub(crate) fn count<T: FromStr<Err: Display>>(
+        &mut self,
+        name: &str,
+        cure: &str,
+        problems: &mut Problems,
+    ) -> Option<T> {
         let value = self.value(name, cure, problems)?;
         let count = match &value {
-            Value::Literal(Lit::Int(number)) => number.base10_parse::<usize>().ok(),
+            Value::Literal(Lit::Int(number)) => number.base10_parse().ok(),
             _ => None,
         };
-        match count {
-            Some(count) if count > 0 => Some(count),
-            _ => {
-                problems.at(&value, format!("`{name}` takes {cure}"));
-                None
-            }
+        if count.is_none() {
+            problems.at(&value, format!("`{name}` takes {cure}"));
         }
+        count
     }
 
     /// `name = Type`.

@@ -29,14 +29,26 @@ impl Clerk {
     #[receiver(retry(attempts = 5))]
     async fn retried(&self, _: signals::Started) {}
 
-    #[consumer(retry(attempts = 5), dead_letter = "dead", dedup, by = "email", rate = 5)]
+    #[consumer(retry(attempts = 5), dead_letter = "dead", dedup, by = "email")]
     async fn later(&self, _: queues::Mailer) {}
 
     #[consumer(queues::Mailer, queues::Mailer)]
     async fn two_queues(&self, _: queues::Mailer) {}
 
-    #[receiver(blocking)]
-    async fn blocking(&self, _: signals::Started) {}
+    #[receiver(rate = 0)]
+    async fn never_begun(&self, _: signals::Started) {}
+
+    #[consumer(rate = "10/s")]
+    async fn no_rate(&self, _: queues::Mailer) {}
+
+    #[periodic("1s", rate = 10)]
+    async fn no_need(&self) {}
+
+    #[receiver(layer)]
+    async fn no_layer(&self, _: signals::Started) {}
+
+    #[receiver(blocking = true)]
+    fn not_alone(_: signals::Started) {}
 
     #[periodic]
     async fn no_interval(&self) {}

@@ -9,7 +9,10 @@ struct Clerk;
 #[agent]
 impl Clerk {
     #[receiver]
-    fn blocking(&self, _: signals::Started) {}
+    fn not_async(&self, _: signals::Started) {}
+
+    #[server]
+    fn not_async_either(_: Handle<Self>) {}
 
     #[receiver]
     async fn generic<T>(&self, _: signals::Started) {}

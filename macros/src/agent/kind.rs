@@ -25,6 +25,13 @@ pub(super) enum Word {
     Server,
 }
 
+impl Word {
+    /// Whether the handler may be `blocking`.
+    pub(super) fn may_block(self) -> bool {
+        matches!(self, Self::Receiver | Self::Consumer | Self::Periodic | Self::Cron)
+    }
+}
+
 /// What a handler is.
 pub(super) enum Kind {
     Receiver { signals: Vec<Type> },
@@ -78,7 +85,8 @@ pub(super) fn read(word: Word, mut all: Options, problems: &mut Problems) -> Opt
             calls.extend(settings::timeout(options, problems));
             calls.extend(settings::count("concurrency", options, problems));
             calls.extend(settings::count("inbox", options, problems));
-            (Some(Kind::Receiver { signals }), "signals, timeout, concurrency, inbox")
+            calls.extend(settings::rate(options, problems));
+            (Some(Kind::Receiver { signals }), "signals, blocking, timeout, concurrency, inbox, rate, layer")
         }
         Word::Consumer => {
             let mut queues = options.paths().into_iter();
@@ -88,7 +96,8 @@ pub(super) fn read(word: Word, mut all: Options, problems: &mut Problems) -> Opt
             }
             calls.extend(settings::timeout(options, problems));
             calls.extend(settings::count("concurrency", options, problems));
-            (Some(Kind::Consumer { queue }), "a queue, timeout, concurrency")
+            calls.extend(settings::rate(options, problems));
+            (Some(Kind::Consumer { queue }), "a queue, blocking, timeout, concurrency, rate, layer")
         }
         Word::Periodic => {
             let text = options.text("an interval in quotes, such as #[periodic(\"15s\")]", problems);
@@ -103,13 +112,16 @@ pub(super) fn read(word: Word, mut all: Options, problems: &mut Problems) -> Opt
             calls.extend(settings::timeout(options, problems));
             calls.extend(settings::start_after(options, problems));
             calls.extend(settings::overlap(options, problems));
-            (period.map(|period| Kind::Periodic { period }), "an interval, timeout, start_after, overlap")
+            (
+                period.map(|period| Kind::Periodic { period }),
+                "an interval, blocking, timeout, start_after, overlap, layer",
+            )
         }
         Word::Cron => {
             let kind = cron(options, problems);
             calls.extend(settings::timeout(options, problems));
             calls.extend(settings::overlap(options, problems));
-            (kind, "an expression, timezone, timeout, overlap")
+            (kind, "an expression, blocking, timezone, timeout, overlap, layer")
         }
         Word::PreStart | Word::PostStart | Word::PreStop => {
             calls.extend(settings::timeout(options, problems));
@@ -118,10 +130,11 @@ pub(super) fn read(word: Word, mut all: Options, problems: &mut Problems) -> Opt
                 Word::PostStart => Kind::PostStart,
                 _ => Kind::PreStop,
             };
-            (Some(kind), "a moment, timeout")
+            (Some(kind), "a moment, timeout, layer")
         }
-        Word::Server => (Some(Kind::Server), "no options"),
+        Word::Server => (Some(Kind::Server), "layer"),
     };
+    calls.extend(settings::layers(options, problems));
     all.finish(known, problems);
     kind.map(|kind| (kind, calls))
 }

@@ -27,7 +27,7 @@ pub(crate) fn misplaced(word: &str, item: TokenStream) -> TokenStream {
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut problems = Problems::default();
-    let name = name(arguments, &mut problems);
+    let (name, layers) = own_options(arguments, &mut problems);
     let Some(mut block) = block(item.clone(), &mut problems) else {
         let error = problems.into_tokens();
         return quote!(#error #item);
@@ -40,25 +40,28 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     }
     let handlers = handlers(&mut block, &mut problems);
     if problems.is_empty() {
-        let implementation = emit::implementation(&block, name.as_deref(), &handlers);
+        let implementation = emit::implementation(&block, name.as_deref(), &layers, &handlers);
         quote!(#block #implementation)
     } else {
         // An agent without handlers, so that the places where it is spawned are not reported too.
-        let implementation = emit::implementation(&block, None, &[]);
+        let implementation = emit::implementation(&block, None, &TokenStream::new(), &[]);
         let errors = problems.into_tokens();
         quote!(#errors #block #implementation)
     }
 }
 
-fn name(arguments: TokenStream, problems: &mut Problems) -> Option<String> {
+/// The agent's name, and its layers.
+fn own_options(arguments: TokenStream, problems: &mut Problems) -> (Option<String>, TokenStream) {
     let mut options = Options::parse("agent", Span::call_site(), arguments, problems);
     let name = options.string("name", "the agent's name in quotes", problems);
-    options.finish("name", problems);
-    let (name, span) = name?;
-    if let Err(error) = formicary_protocol::check_sender(&name) {
-        problems.here(span, error);
+    let layers = settings::layers(&mut options, problems);
+    options.finish("name, layer", problems);
+    if let Some((name, span)) = &name
+        && let Err(error) = formicary_protocol::check_sender(name)
+    {
+        problems.here(*span, error);
     }
-    Some(name)
+    (name.map(|(name, _)| name), layers)
 }
 
 fn block(item: TokenStream, problems: &mut Problems) -> Option<ItemImpl> {

@@ -1,9 +1,10 @@
 //! Options that become calls on what the builder returns.
 
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
 
 use crate::options::Options;
 use crate::problems::Problems;
@@ -20,11 +21,27 @@ pub(super) fn start_after(options: &mut Options, problems: &mut Problems) -> Tok
 
 /// `.concurrency(..)` and the like.
 pub(super) fn count(name: &str, options: &mut Options, problems: &mut Problems) -> TokenStream {
-    let Some(count) = options.count(name, problems) else {
+    let Some(count) = options.count::<NonZeroUsize>(name, "a whole number from 1 up", problems) else {
         return TokenStream::new();
     };
-    let (method, above_one) = (quote::format_ident!("{name}"), count - 1);
+    let (method, above_one) = (quote::format_ident!("{name}"), count.get() - 1);
     quote!(.#method(::core::num::NonZeroUsize::MIN.saturating_add(#above_one)))
+}
+
+/// `.rate(..)`.
+pub(super) fn rate(options: &mut Options, problems: &mut Problems) -> TokenStream {
+    let cure = format!("how many runs may begin in a second: a whole number from 1 to {}", u32::MAX);
+    let Some(rate) = options.count::<NonZeroU32>("rate", &cure, problems) else {
+        return TokenStream::new();
+    };
+    let above_one = rate.get() - 1;
+    quote!(.rate(::core::num::NonZeroU32::MIN.saturating_add(#above_one)))
+}
+
+/// `.layer(..)` for each.
+pub(super) fn layers(options: &mut Options, problems: &mut Problems) -> TokenStream {
+    let layers = options.values("layer", "a layer: write `layer = slow()`, for example", problems);
+    layers.into_iter().map(checked).map(|layer| quote!(.layer(#layer))).collect()
 }
 
 /// `.overlap(..)`.
@@ -42,6 +59,12 @@ pub(super) fn overlap(options: &mut Options, problems: &mut Problems) -> TokenSt
             TokenStream::new()
         }
     }
+}
+
+/// The layer, so that the compiler says at its place, and in a few lines, when it is none.
+fn checked(layer: TokenStream) -> TokenStream {
+    let place = layer.clone().into_iter().next().map_or_else(Span::call_site, |tree| tree.span());
+    quote_spanned!(place=> <() as ::formicary::__private::IsLayer<_>>::give(#layer))
 }
 
 fn duration(name: &str, options: &mut Options, problems: &mut Problems) -> TokenStream {

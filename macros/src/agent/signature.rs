@@ -14,6 +14,8 @@ pub(super) enum Turn {
     Write,
     /// No turn: it is given a `Handle`.
     Handle,
+    /// No turn and no agent: it blocks, on a pool.
+    Blocking,
 }
 
 /// An argument that is extracted.
@@ -34,6 +36,7 @@ pub(super) struct Signature {
 struct Reader<'a> {
     mark: &'a str,
     word: Word,
+    blocking: bool,
     problems: &'a mut Problems,
 }
 
@@ -42,9 +45,10 @@ pub(super) fn read(
     mark: &str,
     word: Word,
     kind: &Kind,
+    blocking: bool,
     problems: &mut Problems,
 ) -> Option<Signature> {
-    let mut reader = Reader { mark, word, problems };
+    let mut reader = Reader { mark, word, blocking, problems };
     reader.head(signature)?;
     let mut inputs = signature.inputs.iter().peekable();
     let takes_self = matches!(inputs.peek(), Some(FnArg::Receiver(_)));
@@ -55,6 +59,7 @@ pub(super) fn read(
     });
     let turn = match word {
         Word::PostStart | Word::Server => reader.handle(signature, first, types.next())?,
+        _ if blocking => reader.no_agent(first)?,
         _ => reader.turn(signature, first)?,
     };
     let payload = match word {
@@ -79,11 +84,15 @@ impl Reader<'_> {
         if let Some(abi) = &signature.abi {
             return self.refuse(abi, "a handler is a Rust function: take `extern` away");
         }
-        if signature.asyncness.is_none() {
-            return self.refuse(
-                &signature.fn_token,
-                "a handler is an `async fn`; blocking handlers come with a later version",
-            );
+        match &signature.asyncness {
+            Some(word) if self.blocking => {
+                return self.refuse(
+                    word,
+                    "a blocking handler is a plain fn: take `async` away, and wait inside with `formicary::block_on`; or take `blocking` away",
+                );
+            }
+            None if !self.blocking => return self.not_async(signature),
+            _ => {}
         }
         match signature.generics.params.iter().find(|parameter| !matches!(parameter, GenericParam::Lifetime(_))) {
             Some(parameter) => self.refuse(
@@ -92,6 +101,25 @@ impl Reader<'_> {
             ),
             None => Some(()),
         }
+    }
+
+    fn not_async(&mut self, signature: &syn::Signature) -> Option<()> {
+        let text = if self.word.may_block() {
+            "a handler is an `async fn`: write `async`, or the option `blocking` for a plain fn that runs on a pool"
+        } else {
+            "a handler is an `async fn`: write `async`"
+        };
+        self.refuse(&signature.fn_token, text)
+    }
+
+    fn no_agent(&mut self, first: Option<&FnArg>) -> Option<Turn> {
+        if let Some(FnArg::Receiver(receiver)) = first {
+            return self.refuse(
+                receiver,
+                "a blocking handler runs on a pool, without the agent: give it what it needs through the payload or an extractor, or take `blocking` away",
+            );
+        }
+        Some(Turn::Blocking)
     }
 
     fn turn(&mut self, signature: &syn::Signature, first: Option<&FnArg>) -> Option<Turn> {
@@ -129,8 +157,8 @@ impl Reader<'_> {
                 Word::Receiver => ("receiver", "comment: signals::UserComment"),
                 _ => ("consumer", "mail: queues::Mailer"),
             };
-            let text =
-                format!("#[{mark}] needs a payload, the first argument after `self`: write `{example}`, for example");
+            let place = if self.blocking { "the first argument" } else { "the first argument after `self`" };
+            let text = format!("#[{mark}] needs a payload, {place}: write `{example}`, for example");
             return self.refuse(&signature.ident, text);
         };
         if let Some(span) = not_owned(ty) {

@@ -92,6 +92,69 @@ fn each_handler_is_one_call_of_the_builder() {
 }
 
 #[test]
+fn a_blocking_handler_is_a_call_without_the_agent() {
+    let text = written(
+        quote!(),
+        quote! {
+            impl A {
+                #[receiver(blocking, rate = 10)]
+                fn one(s: S, cx: &Cx) -> Result<u8> {}
+                #[receiver(S, T, blocking)]
+                fn two(s: SignalValue) {}
+                #[consumer(Q, blocking)]
+                fn three(m: M) {}
+                #[periodic("1s", blocking)]
+                fn four() {}
+                #[cron("@hourly", blocking)]
+                fn five() -> Result<u8> {}
+            }
+        },
+    );
+    let (s, cx) =
+        ("<()as::formicary::__private::BlockingSignal<S>>", "<()as::formicary::__private::BlockingArgument<Cx>>");
+    let returned = "<()as::formicary::__private::BlockingReturned<Result<u8>>>";
+    for call in [
+        &format!(
+            "agent.blocking_receiver(\"one\",|payload:{s}::It,(extracted_0,):({cx}::It,)|\
+             {returned}::take(<A>::one({s}::give(payload),&{cx}::give(extracted_0))))\
+             .rate(::core::num::NonZeroU32::MIN.saturating_add(9u32));"
+        ),
+        "agent.blocking_receiver_of(&[<<()as::formicary::__private::SignalPayload<S>>::Itas::formicary::Signal>::NAME,",
+        "\"two\",|payload:::formicary::SignalValue,():()|",
+        "agent.blocking_consumer::<<()as::formicary::__private::QueueName<Q>>::It,_,_,_,_>(\"three\",\
+         |payload:<()as::formicary::__private::BlockingMessage<M>>::It,():()|",
+        "agent.blocking_periodic(\"four\",::core::time::Duration::new(1u64,0u32),|():()|",
+        "agent.blocking_cron(\"five\",\"@hourly\",\"UTC\",|():()|<()as::formicary::__private::Returned<Result<u8>>>::take",
+    ] {
+        assert!(text.contains(call), "{call}\nis not in\n{text}");
+    }
+}
+
+#[test]
+fn layers_stand_in_their_order_around_the_agent_and_each_handler() {
+    let text = written(
+        quote!(layer = a(), name = "a", layer = Self::b(|x, y| x + y)),
+        quote!(
+            impl A {
+                #[server(layer = C, layer = d::<u8>(2))]
+                async fn one(me: Handle<Self>) {}
+            }
+        ),
+    );
+    let layer = |layer: &str| format!(".layer(<()as::formicary::__private::IsLayer<_>>::give({layer}))");
+    let own = format!("agent.name(\"a\");agent{}{};", layer("a()"), layer("<A>::b(|x,y|x+y)"));
+    assert!(text.contains(&own), "{own}\nis not in\n{text}");
+    let handlers = format!("){}{};", layer("C"), layer("d::<u8>(2)"));
+    assert!(text.contains(&handlers), "{handlers}\nis not in\n{text}");
+}
+
+#[test]
+fn layers_are_taken_when_the_agent_has_no_handlers() {
+    let text = written(quote!(layer = a()), quote!(impl A {}));
+    assert!(text.contains("agent.layer("), "{text}");
+}
+
+#[test]
 fn extractors_come_as_a_tuple_and_references_are_borrowed() {
     let text = written(quote!(), quote!(impl A { #[receiver] async fn one(&self, s: S, by: SentBy, cx: &Cx) {} }));
     let (by, cx) = ("<()as::formicary::__private::Argument<SentBy>>", "<()as::formicary::__private::Argument<Cx>>");

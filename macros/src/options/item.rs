@@ -1,13 +1,13 @@
 //! The syntax of options.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Group, Ident, TokenStream};
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::{Expr, Lit, Token, Type};
 
 /// One of the things that commas part.
 pub(super) enum Item {
-    /// `name = value`; no value for `name` and `name(..)`, which only options that are reserved look like.
+    /// `name = value`; no value for a lone `name`.
     Named {
         name: Ident,
         value: Option<Value>,
@@ -16,12 +16,14 @@ pub(super) enum Item {
     Path(Type),
 }
 
-/// What stands behind `=`.
+/// What stands behind the name.
 pub(super) enum Value {
     Literal(Lit),
     Type(Type),
-    /// What no option takes.
+    /// What only layers are.
     Other(Expr),
+    /// `name(..)`, which only options that are reserved look like.
+    Brackets(Group),
 }
 
 impl Parse for Value {
@@ -43,6 +45,7 @@ impl ToTokens for Value {
             Value::Literal(literal) => literal.to_tokens(tokens),
             Value::Type(ty) => ty.to_tokens(tokens),
             Value::Other(other) => other.to_tokens(tokens),
+            Value::Brackets(group) => group.to_tokens(tokens),
         }
     }
 }
@@ -58,11 +61,7 @@ impl Parse for Item {
             return Ok(Item::Named { name, value: Some(input.parse()?) });
         }
         if input.peek(syn::Ident) && input.peek2(syn::token::Paren) {
-            let name = input.parse()?;
-            let content;
-            syn::parenthesized!(content in input);
-            content.parse::<TokenStream>()?;
-            return Ok(Item::Named { name, value: None });
+            return Ok(Item::Named { name: input.parse()?, value: Some(Value::Brackets(input.parse()?)) });
         }
         let path: Type = input.parse()?;
         Ok(match word(&path) {

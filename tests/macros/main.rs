@@ -1,6 +1,9 @@
 //! An agent with every attribute, run from end to end in memory.
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
 
+mod blocking;
+mod layers;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
