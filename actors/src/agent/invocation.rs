@@ -1,3 +1,4 @@
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -5,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::blocking::Work;
 use super::context::Cx;
 use super::delivery::DeliveryState;
 use super::instance::Core;
@@ -24,6 +26,8 @@ pub struct Invocation {
     pub(crate) call: Option<Arc<str>>,
     pub(crate) delivery: Option<Arc<DeliveryState>>,
     pub(crate) tasks: Rc<TaskGroup>,
+    /// What a blocking timer runs on the pool: it may go on when the run has failed.
+    pub(crate) late: OnceCell<Rc<Work<()>>>,
 }
 
 /// The scope of one run. It holds while the handler runs, and not for a handle of it that lives longer.
@@ -99,7 +103,7 @@ impl Invocation {
     pub(crate) fn new(core: &Core, cx: Cx, plan: &HandlerPlan) -> Self {
         let tasks = core.tasks.clone();
         let scope = Held::new(plan.name.clone(), plan.kind, plan.turn);
-        Self { cx, scope, place: None, sender: None, call: None, delivery: None, tasks }
+        Self { cx, scope, place: None, sender: None, call: None, delivery: None, tasks, late: OnceCell::new() }
     }
 
     /// Forgets the run that has ended, so that the next one begins with nothing of it.

@@ -35,7 +35,11 @@ async fn run_task<A: 'static>(
             Turn::None => task(Access::None, &run).await,
         }
     };
-    chain.run(core, entered, &run, &|| {}, handler).await
+    let ran = chain.run(core, entered, &run, &|| {}, handler).await;
+    if let Some(work) = run.late.get() {
+        work.returned(core, &run).await;
+    }
+    ran
 }
 
 /// Runs a timer's handler in its turn.
