@@ -1,5 +1,5 @@
 use formicary_actors::HandlerError;
-use formicary_actors::agent::{Agent, AgentBuilder, Delivery};
+use formicary_actors::agent::{Agent, AgentBuilder, Delivery, Handle};
 use formicary_actors::events::EventKind;
 use formicary_actors::group::AgentOptions;
 
@@ -56,6 +56,25 @@ async fn a_run_has_a_span_with_its_fields() {
     assert_eq!(shown(&of("spanned", "work")[1]), "attempt=2 kind=consumer place=jobs");
     let ids: Vec<_> = logs::runs("spanned").iter().filter(|run| run.contains_key("id")).cloned().collect();
     assert_eq!(ids.len(), 3, "calls and messages have ids: {ids:?}");
+}
+
+struct Serves;
+
+impl Agent for Serves {
+    fn declare(agent: &mut AgentBuilder<Self>) {
+        agent.server("serve", async |_: Handle<Self>, ()| Err::<(), _>("no port"));
+    }
+}
+
+#[actix::test]
+async fn the_error_of_a_server_is_in_its_span() {
+    logs::record();
+    let stage = Stage::memory();
+    let options = AgentOptions::new().name("serving");
+    let group = stage.group().agent_with(options, || Serves).start().await.unwrap();
+    until(SOON, "the span", async || !of("serving", "serve").is_empty()).await;
+    assert_eq!(shown(&of("serving", "serve")[0]), "error=no port kind=server");
+    group.stop().await;
 }
 
 #[actix::test]
