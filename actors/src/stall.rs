@@ -4,6 +4,8 @@
 //! looks at all beats every 25 ms, real time, and reports a poll that goes on for more than 100 ms: also one that never
 //! ends. A poll that was over before the thread looked is reported by its guard.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, ThreadId};
@@ -140,6 +142,16 @@ impl Watched {
         beat.now.store(((before >> 32) + 1) << 32 | u64::from(self.number), Ordering::Release);
         Poll { beat, before, began, ticks: TICKS.load(Ordering::Relaxed) }
     }
+}
+
+/// A future whose polls are seen.
+pub(crate) async fn seen<T>(watched: Watched, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let _poll = watched.enter();
+        future.as_mut().poll(context)
+    })
+    .await
 }
 
 impl Drop for Watched {

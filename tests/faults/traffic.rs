@@ -97,8 +97,12 @@ impl Sender {
         actix::spawn(async move {
             let mut ticks = tokio::time::interval(tick);
             let mut n = 0;
-            while !ticking.stopped.get() {
+            loop {
                 ticks.tick().await;
+                // After the tick: who has ended it counts what was sent, and one more would be in no count.
+                if ticking.stopped.get() {
+                    return;
+                }
                 n += 1;
                 ticking.send_one_of_each(n);
             }

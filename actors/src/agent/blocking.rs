@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::ready;
 
@@ -100,18 +101,25 @@ where
         let run = run.clone();
         Box::pin(async move {
             let extractors = X::extract(invocation)?;
-            let work = Work::default();
+            let work = invocation.late.get_or_init(Rc::default);
             work.run(invocation, move || run(extractors).into_answer().map(drop)).await
         })
     })
 }
 
-/// One run on the pool.
-struct Work<T>(RefCell<Option<JoinHandle<Result<T, HandlerError>>>>);
+/// One run on the pool. What has not begun when this is dropped never does: it has failed, or goes back.
+#[derive(Debug)]
+pub(crate) struct Work<T>(RefCell<Option<JoinHandle<Result<T, HandlerError>>>>);
 
 impl<T> Default for Work<T> {
     fn default() -> Self {
         Self(RefCell::default())
+    }
+}
+
+impl<T> Drop for Work<T> {
+    fn drop(&mut self) {
+        self.0.get_mut().iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -132,11 +140,18 @@ impl<T: Send + 'static> Work<T> {
         }
     }
 
-    /// A handler that ran out of time keeps its place until it has really returned: a thread cannot be cut off.
-    async fn returned(&self, core: &Core, invocation: &Invocation) {
+    /// A handler that ran out of time keeps its place until it has really returned: a thread cannot be cut off. One that
+    /// still waits for a thread never has one.
+    pub(crate) async fn returned(&self, core: &Core, invocation: &Invocation) {
+        self.give_up();
         if let Some(Err(panic)) = self.end().await {
             core.crash.tell(invocation.scope.handler(), &panic_message(&*panic));
         }
+    }
+
+    fn give_up(&self) {
+        // Of what runs it ends nothing.
+        self.0.borrow().iter().for_each(JoinHandle::abort);
     }
 
     /// How the work ended, or its panic; `None` when there is none.

@@ -162,6 +162,15 @@ impl Chain {
     }
 
     fn tell(&self, shared: &Shared, span: &Span, took: Duration, ran: &Ran) {
+        match ran {
+            Ran::Ok => {}
+            Ran::Failed(error) => {
+                span.record("error", tracing::field::display(error));
+            }
+            Ran::Panicked(message) => {
+                span.record("error", tracing::field::display(message));
+            }
+        }
         // A server's end is its own matter: nobody waits for one.
         if self.kind == HandlerKind::Server {
             return;
@@ -174,7 +183,6 @@ impl Chain {
                 events.emit(EventKind::Handled, || Event::Handled { agent: agent(), handler: handler(), kind, took });
             }
             Ran::Failed(error) => {
-                span.record("error", tracing::field::display(error));
                 let name = &self.handler;
                 if let Some(times) = events.line_due("handler failed", &format!("{}.{name}", shared.agent)) {
                     let agent = &shared.agent;
@@ -189,9 +197,8 @@ impl Chain {
                     error,
                 });
             }
-            Ran::Panicked(message) => {
-                span.record("error", tracing::field::display(message));
-            }
+            // A crash is told by whoever ends the instance.
+            Ran::Panicked(_) => {}
         }
     }
 }

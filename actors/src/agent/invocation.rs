@@ -1,4 +1,5 @@
 use std::any::Any;
+use std::cell::OnceCell;
 use std::rc::{Rc, Weak};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::blocking::Work;
 use super::context::Cx;
 use super::delivery::DeliveryState;
 use super::instance::Core;
@@ -26,6 +28,8 @@ pub struct Invocation {
     pub(crate) delivery: Option<Arc<DeliveryState>>,
     pub(crate) tasks: Rc<TaskGroup>,
     pub(crate) reception: Weak<dyn Any>,
+    /// What a blocking timer runs on the pool: it may go on when the run has failed.
+    pub(crate) late: OnceCell<Rc<Work<()>>>,
 }
 
 /// The scope of one run. It holds while the handler runs, and not for a handle of it that lives longer.
@@ -101,7 +105,8 @@ impl Invocation {
     pub(crate) fn new(core: &Core, cx: Cx, plan: &HandlerPlan) -> Self {
         let (tasks, reception) = (core.tasks.group().clone(), core.reception.clone());
         let scope = Held::new(plan.name.clone(), plan.kind, plan.turn);
-        Self { cx, scope, place: None, sender: None, call: None, delivery: None, tasks, reception }
+        let late = OnceCell::new();
+        Self { cx, scope, place: None, sender: None, call: None, delivery: None, tasks, reception, late }
     }
 
     /// Forgets the run that has ended, so that the next one begins with nothing of it.

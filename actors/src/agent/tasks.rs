@@ -35,7 +35,11 @@ async fn run_task<A: 'static>(
             Turn::None => task(Access::None, &run).await,
         }
     };
-    chain.run(core, entered, &run, &|| {}, handler).await
+    let ran = chain.run(core, entered, &run, &|| {}, handler).await;
+    if let Some(work) = run.late.get() {
+        work.returned(core, &run).await;
+    }
+    ran
 }
 
 /// Runs a timer's handler in its turn.
@@ -92,8 +96,14 @@ pub(crate) async fn run_job<A: 'static>(instance: &Instance<A>, job: Job<A>) {
     let core = &instance.core;
     core.jobs.set(core.jobs.get() + 1);
     let _turn = core.turns.take(job.turn).await;
-    if let Err(message) = guarded_now(|| (job.run)(instance)) {
-        core.crash.tell(&"a closure of a Handle".into(), &message);
+    let name = "a closure of a Handle".into();
+    let ran = {
+        let watched = core.beat.watched(&core.shared.agent, &name);
+        let _poll = watched.enter();
+        guarded_now(|| (job.run)(instance))
+    };
+    if let Err(message) = ran {
+        core.crash.tell(&name, &message);
     }
     core.jobs.set(core.jobs.get() - 1);
 }

@@ -47,6 +47,8 @@ pub enum DropReason {
     InboxFull,
     /// The agent was stopping and its deadline had come.
     Stopped,
+    /// The agent crashed in another handler while it was in hand.
+    Crashed,
     /// The connection handed over more than our buffer holds.
     Lagged,
 }

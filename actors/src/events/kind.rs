@@ -46,7 +46,7 @@ kinds! {
     Handled = "handled",
     /// A handler returned an error or ran out of time.
     Failed = "failed",
-    /// A signal or call was dropped: its inbox was full, or the stop cut it off.
+    /// A signal or call was dropped: its inbox was full, or a stop or a crash cut it off.
     Dropped = "dropped",
     /// Something that came in could not be used; each kind below counts its part.
     BadInput = "bad_input",

@@ -108,6 +108,8 @@ pub struct Next<'a> {
 
 /// The future of [`Next::run`].
 pub(crate) enum Rest<'a> {
+    /// A layer that has not been asked for its future: what it does before it gives one is a part of the run too.
+    Outer(Option<Next<'a>>),
     Layer(LayerFuture<'a>),
     Handler(Pin<&'a mut (dyn Future<Output = LayerResult> + 'a)>),
 }
@@ -130,6 +132,10 @@ impl<'a> Next<'a> {
     }
 
     pub(crate) fn rest(self) -> Rest<'a> {
+        if self.layers.is_empty() { Rest::Handler(self.handler) } else { Rest::Outer(Some(self)) }
+    }
+
+    fn begin(self) -> Rest<'a> {
         match self.layers.split_first() {
             Some((layer, layers)) => Rest::Layer(layer.around(self.run, Next { layers, ..self })),
             None => Rest::Handler(self.handler),
@@ -147,7 +153,14 @@ impl Future for Rest<'_> {
     type Output = LayerResult;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<LayerResult> {
+        if let Self::Outer(next) = &mut *self
+            && let Some(next) = next.take()
+        {
+            *self = next.begin();
+        }
         match &mut *self {
+            // It panicked when it was asked, so nobody asks again.
+            Self::Outer(_) => Poll::Pending,
             Self::Layer(layer) => layer.as_mut().poll(context),
             Self::Handler(handler) => handler.as_mut().poll(context),
         }

@@ -22,6 +22,13 @@ impl Stage {
         Self::Memory { bus: MemoryBus::new(), broker: MemoryBroker::new() }
     }
 
+    /// Lets time pass as it does: other threads know nothing of a paused clock.
+    pub fn real_time(&self) {
+        if let Self::Memory { .. } = self {
+            tokio::time::resume();
+        }
+    }
+
     /// A group on this stage; several share its bus and broker.
     pub fn group(&self) -> GroupBuilder {
         let group = Group::builder().declarations(declarations());
@@ -66,8 +73,38 @@ impl Log {
         self.0.lock().unwrap().clone()
     }
 
+    pub fn clear(&self) {
+        self.0.lock().unwrap().clear();
+    }
+
     pub fn count(&self, line: &str) -> usize {
         self.lines().iter().filter(|l| *l == line).count()
+    }
+}
+
+thread_local! {
+    /// What declarations write to: they know no instance. Each test runs on a thread of its own.
+    static SEEN: Log = Log::default();
+}
+
+/// This test's log, with nothing in it.
+pub fn fresh() -> Log {
+    SEEN.with(Log::clear);
+    seen()
+}
+
+/// This test's log, for a declaration.
+pub fn seen() -> Log {
+    SEEN.with(Log::clone)
+}
+
+impl Log {
+    /// Holds the thread until the log says `go`, as a handler that computes or blocks would.
+    pub fn hold(&self) {
+        let begun = std::time::Instant::now();
+        while self.count("go") == 0 && begun.elapsed() < SOON {
+            std::thread::park_timeout(std::time::Duration::from_millis(1));
+        }
     }
 }
 

@@ -1,17 +1,26 @@
 //! Agents as a whole: one body for each test, on the adapters in memory with a paused clock and on a real Redis.
 #![allow(clippy::unwrap_used, reason = "the lint's own exception for tests does not reach their helpers")]
 
+mod blocking;
 mod calls;
 mod checks;
 mod common;
 mod compared;
 mod crashes;
 mod edges;
+mod lanes;
+mod layers;
+mod logs;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod queues;
+mod rates;
 mod receivers;
 mod repeater;
 mod settings;
 mod signals;
+mod stalls;
 mod stop;
 mod tasks;
 mod timers;
+mod traces;

@@ -11,13 +11,14 @@ use crate::agent::chain::{Around, Chain, Entered, Ran};
 use crate::agent::decode::DecodeFailure;
 use crate::agent::instance::{Core, Instance, guarded_now};
 use crate::agent::invocation::Invocation;
-use crate::agent::receive::{Arrived, ReceiverInbox};
+use crate::agent::receive::{Arrived, ReceiverInbox, dropped};
 use crate::agent::reception::Receiver;
 use crate::agent::request::Ticket;
 use crate::agent::shared::Shared;
 use crate::agent::turns::{Guard, Turn};
 use crate::contract::Arriving;
 use crate::error::HandlerError;
+use crate::events::DropReason;
 use crate::layers::LayerResult;
 use crate::load::InHand;
 
@@ -32,6 +33,8 @@ pub(crate) struct ReceiveLane {
     run: Invocation,
     /// While it looks or handles, the group has something in hand.
     in_hand: Option<InHand>,
+    /// It holds something that no handler has done with: who ends the lane now drops that.
+    holds: bool,
     row: Row,
 }
 
@@ -57,6 +60,7 @@ impl ReceiveLane {
             chain: plan.handler.chain.get_or_init(chain).clone(),
             run: Invocation::new(core, core.cx.clone(), &plan.handler),
             in_hand: None,
+            holds: false,
             row: Row::default(),
         }
     }
@@ -103,6 +107,7 @@ impl ReceiveLane {
             Ok(Ok(payload)) => {
                 let Arriving { signal, sender, call, body: _ } = arriving;
                 (self.run.place, self.run.sender, self.run.call) = (Some(signal), Some(sender), call);
+                self.holds = true;
                 Some((payload, ticket))
             }
             Ok(Err(DecodeFailure { what, reason })) => {
@@ -175,6 +180,7 @@ impl ReceiveLane {
 
     /// The handling is over: its handles have outlived it.
     pub(crate) fn end(&mut self) {
+        self.holds = false;
         self.run.end();
     }
 
@@ -185,6 +191,10 @@ impl ReceiveLane {
 
 impl Drop for ReceiveLane {
     fn drop(&mut self) {
+        if let Some(signal) = self.run.place.as_ref().filter(|_| self.holds) {
+            let reason = if self.core.crash.has_happened() { DropReason::Crashed } else { DropReason::Stopped };
+            dropped(&self.core.shared, self.run.scope.handler(), signal, reason);
+        }
         self.lanes.set(self.lanes.get() - 1);
     }
 }

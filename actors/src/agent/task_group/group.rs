@@ -13,6 +13,7 @@ use crate::agent::instance::guarded;
 use crate::agent::shared::Shared;
 use crate::error::Error;
 use crate::events::{Event, EventKind};
+use crate::stall::seen;
 
 /// The tasks of one instance.
 pub(crate) struct TaskGroup {
@@ -111,10 +112,12 @@ impl TaskGroup {
         }
         let id = self.next.replace(self.next.get() + 1);
         let place = Place { group: Rc::downgrade(self), id, name: name.clone() };
+        let env = &self.shared.env;
+        let watched = env.beats.of_this_arbiter(&env.events).watched(&self.shared.agent, &name);
         let task = tokio::task::spawn_local(async move {
             // Dropped last, when the task is gone.
             let place = place;
-            let outcome = match guarded(future).await {
+            let outcome = match guarded(seen(watched, future)).await {
                 Ok(value) => TaskOutcome::Finished(value),
                 Err(message) => {
                     place.panicked(&message);
