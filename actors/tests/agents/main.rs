@@ -9,6 +9,8 @@ mod crashes;
 mod edges;
 mod queues;
 mod receivers;
+#[cfg(feature = "redis")]
+mod receivers_outages;
 mod repeater;
 mod settings;
 mod signals;

@@ -28,9 +28,9 @@ on_both! {
 }
 
 /// Gives its handle to the test.
-struct Open {
-    log: Log,
-    handle: Arc<Mutex<Option<Handle<Open>>>>,
+pub struct Open {
+    pub log: Log,
+    pub handle: Arc<Mutex<Option<Handle<Open>>>>,
 }
 
 impl Agent for Open {
@@ -60,7 +60,7 @@ fn usize(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).unwrap()
 }
 
-async fn receivers(group: &Group) -> Vec<String> {
+pub async fn receivers(group: &Group) -> Vec<String> {
     let receivers = group.info().await.remove(0).info.receivers;
     receivers.iter().map(|receiver| format!("{} {}", receiver.name, receiver.signal)).collect()
 }
@@ -128,7 +128,7 @@ fn gated(agent: &mut AgentBuilder<Open>, word: &'static str, gate: &Arc<Semaphor
     agent.receiver("gated", run).concurrency(usize(1));
 }
 
-async fn publish(group: &Group, numbers: impl IntoIterator<Item = u64>) {
+pub async fn publish(group: &Group, numbers: impl IntoIterator<Item = u64>) {
     for n in numbers {
         group.bus().publish("test", &Ping { n }).await.unwrap();
     }
