@@ -6,6 +6,7 @@ use formicary_actors::Error;
 use formicary_actors::agent::{Agent, AgentBuilder, Handle, Receivers, SentBy, SignalValue};
 use formicary_actors::events::EventKind;
 use formicary_actors::group::{AgentOptions, Group};
+use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 
 use super::common::*;
@@ -85,7 +86,7 @@ async fn a_handler_is_swapped_in_a_stream_without_a_gap(stage: &Stage) {
     let swap = async |version: usize| {
         me.receive(move |agent| {
             let heard = async move |me: &mut Open, ping: Ping, ()| {
-                if ping.n % 7 == 0 {
+                if ping.n & 7 == 0 {
                     tokio::task::yield_now().await;
                 }
                 me.log.add(format!("{version} {}", ping.n));
@@ -382,6 +383,12 @@ async fn changes_are_made_in_order(stage: &Stage) {
     assert_eq!(group.bus().publish("test", &Ping { n: 1 }).await.unwrap(), Some(1));
     until(SOON, "the last", async || log.lines().len() == 1).await;
     assert_eq!(log.lines(), ["3"]);
+    assert!(version(4).now_or_never().is_none(), "dropped after its first poll");
+    until(SOON, "the change", async || {
+        publish(&group, 2..3).await;
+        log.count("4") > 0
+    })
+    .await;
     group.stop().await;
 }
 
