@@ -16,6 +16,8 @@ mod metrics;
 mod queues;
 mod rates;
 mod receivers;
+#[cfg(feature = "redis")]
+mod receivers_outages;
 mod repeater;
 mod settings;
 mod signals;

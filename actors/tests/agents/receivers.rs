@@ -6,6 +6,7 @@ use formicary_actors::Error;
 use formicary_actors::agent::{Agent, AgentBuilder, Handle, Receivers, SentBy, SignalValue};
 use formicary_actors::events::EventKind;
 use formicary_actors::group::{AgentOptions, Group};
+use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 
 use super::common::*;
@@ -28,9 +29,9 @@ on_both! {
 }
 
 /// Gives its handle to the test.
-struct Open {
-    log: Log,
-    handle: Arc<Mutex<Option<Handle<Open>>>>,
+pub struct Open {
+    pub log: Log,
+    pub handle: Arc<Mutex<Option<Handle<Open>>>>,
 }
 
 impl Agent for Open {
@@ -60,7 +61,7 @@ fn usize(n: usize) -> NonZeroUsize {
     NonZeroUsize::new(n).unwrap()
 }
 
-async fn receivers(group: &Group) -> Vec<String> {
+pub async fn receivers(group: &Group) -> Vec<String> {
     let receivers = group.info().await.remove(0).info.receivers;
     receivers.iter().map(|receiver| format!("{} {}", receiver.name, receiver.signal)).collect()
 }
@@ -85,7 +86,7 @@ async fn a_handler_is_swapped_in_a_stream_without_a_gap(stage: &Stage) {
     let swap = async |version: usize| {
         me.receive(move |agent| {
             let heard = async move |me: &mut Open, ping: Ping, ()| {
-                if ping.n % 7 == 0 {
+                if ping.n & 7 == 0 {
                     tokio::task::yield_now().await;
                 }
                 me.log.add(format!("{version} {}", ping.n));
@@ -128,7 +129,7 @@ fn gated(agent: &mut AgentBuilder<Open>, word: &'static str, gate: &Arc<Semaphor
     agent.receiver("gated", run).concurrency(usize(1));
 }
 
-async fn publish(group: &Group, numbers: impl IntoIterator<Item = u64>) {
+pub async fn publish(group: &Group, numbers: impl IntoIterator<Item = u64>) {
     for n in numbers {
         group.bus().publish("test", &Ping { n }).await.unwrap();
     }
@@ -382,6 +383,12 @@ async fn changes_are_made_in_order(stage: &Stage) {
     assert_eq!(group.bus().publish("test", &Ping { n: 1 }).await.unwrap(), Some(1));
     until(SOON, "the last", async || log.lines().len() == 1).await;
     assert_eq!(log.lines(), ["3"]);
+    assert!(version(4).now_or_never().is_none(), "dropped after its first poll");
+    until(SOON, "the change", async || {
+        publish(&group, 2..3).await;
+        log.count("4") > 0
+    })
+    .await;
     group.stop().await;
 }
 

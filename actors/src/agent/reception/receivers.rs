@@ -6,9 +6,8 @@ use crate::error::Error;
 
 /// Adds, replaces and ends the agent's receivers while it runs.
 ///
-/// It is an extractor, for every handler and hook of the agent but blocking ones; servers have the same in
-/// [`Handle`](super::super::Handle), which may go to other threads. Changes of one agent are made one after the other,
-/// in the order in which they were asked for.
+/// It is an extractor, for all handlers and hooks of the agent but blocking ones. A `Handle` has the same methods for other
+/// threads. Changes of one agent are made one after the other, in the order in which they were asked for.
 ///
 /// What was changed stays when the instance crashes or ends and another one follows: handlers take the agent by
 /// reference, and the subscriptions never lapse. A stop and a new start of the agent begin with what it declares.
