@@ -17,9 +17,9 @@ use tokio::time::Instant;
 use child::{Child, Next};
 use past::Past;
 pub use policy::{RestartKind, RestartPolicy};
-pub use status::{AgentStatus, GroupState};
+pub use status::{AgentState, AgentStatus, CrashInfo, GroupState};
 
-use crate::agent::{AgentInfo, Shell, StopAgent};
+use crate::agent::{Facts, Shell, StopAgent};
 use crate::contract::Reply;
 use crate::{Env, Ids};
 
@@ -69,7 +69,7 @@ pub(crate) struct Supervise {
 #[rtype(result = "()")]
 pub(crate) struct Started {
     pub(crate) id: AgentId,
-    pub(crate) info: Arc<AgentInfo>,
+    pub(crate) info: Arc<Facts>,
 }
 
 /// Stops all agents in reverse order of their start.
@@ -144,10 +144,10 @@ impl Registry {
     }
 
     fn statuses(&self) -> Vec<AgentStatus> {
-        let living = self.children.iter().filter_map(|(id, child)| Some((*id, child.status()?)));
+        let living = self.children.iter().filter_map(|(id, child)| child.status(*id));
         let mut statuses: Vec<_> = self.past.statuses().chain(living).collect();
-        statuses.sort_by_key(|(id, _)| *id);
-        statuses.into_iter().map(|(_, status)| status).collect()
+        statuses.sort_by_key(|status| status.id);
+        statuses
     }
 }
 

@@ -90,6 +90,9 @@ async fn consume<A>(life: &mut Life<A>) -> Result<(), Error> {
         life.consumers = slots.clone().into();
         broker.consume_as(id, plan.queue.name, plan.options.concurrency, &consumer, inbox).await?;
     }
+    if !slots.is_empty() {
+        life.info.consumes(slots.iter().map(|slot| Arc::downgrade(&slot.inbox)).collect());
+    }
     Ok(())
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct Core {
     pub(crate) turns: Turns,
     pub(crate) shared: Arc<Shared>,
     pub(crate) cx: Cx,
-    pub(crate) receivers: Rc<[Arc<ReceiverInbox>]>,
+    pub(crate) receivers: Arc<[Arc<ReceiverInbox>]>,
     pub(crate) consumers: RefCell<Rc<[Rc<ConsumerSlot>]>>,
     pub(crate) lanes: Lanes,
     pub(crate) crash: CrashCell,

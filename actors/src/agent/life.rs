@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::access::LocalFuture;
 use super::begin::{begin, post_start, spawn_servers, spawn_timers};
 use super::handle::{Handle, JOBS, Job, next_job};
-use super::info::AgentInfo;
+use super::info::Facts;
 use super::instance::{Crash, Instance, guarded};
 use super::lanes::{ConsumerSlot, dispatch};
 use super::plan::Plan;
@@ -70,8 +70,8 @@ pub(crate) struct Life<A> {
     pub(crate) plan: Rc<Plan<A>>,
     pub(crate) factory: Arc<dyn Fn() -> A + Send + Sync>,
     pub(crate) flags: StartFlags,
-    pub(crate) info: Arc<AgentInfo>,
-    pub(crate) receivers: Rc<[Arc<ReceiverInbox>]>,
+    pub(crate) info: Arc<Facts>,
+    pub(crate) receivers: Arc<[Arc<ReceiverInbox>]>,
     pub(crate) consumers: Rc<[Rc<ConsumerSlot>]>,
     pub(crate) subscriptions: Vec<(Bus, SubscriptionId)>,
     /// Whether it subscribes and consumes already: the first instance that gets so far sees to that.
@@ -80,7 +80,7 @@ pub(crate) struct Life<A> {
     pub(crate) started: Option<Reply<Result<(), Error>>>,
     pub(crate) ask: Ask,
     /// Tells the supervisor that an instance runs.
-    pub(crate) up: Box<dyn Fn(Arc<AgentInfo>)>,
+    pub(crate) up: Box<dyn Fn(Arc<Facts>)>,
 }
 
 /// How an instance ended.

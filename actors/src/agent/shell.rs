@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message};
+use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -12,7 +13,7 @@ use super::access::LocalFuture;
 use super::builder::AgentBuilder;
 use super::check::check;
 use super::inbox::Inbox;
-use super::info::AgentInfo;
+use super::info::Facts;
 use super::instance::guarded;
 use super::life::{Ask, Life, StopLine, live};
 use super::receive::ReceiverInbox;
@@ -25,7 +26,7 @@ use crate::error::Error;
 use crate::registry::{AgentId, Ended, Registry, Report, RestartPolicy, Started, Supervise, Verdict};
 
 /// Which parts of an agent run. All do by default.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct StartFlags {
     /// Receivers are subscribed.
@@ -122,10 +123,10 @@ fn prepare<A: Agent>(
             inbox: Inbox::new(plan.options.inbox, shared.env.gauge.clone()),
         })
     });
-    let receivers: Rc<[_]> = receivers.collect();
+    let receivers: Arc<[_]> = receivers.collect();
     Box::pin(async move {
         let (buses, brokers) = (described_buses(&shared.buses).await, described_brokers(&shared.brokers).await);
-        let info = Arc::new(AgentInfo::of(&plan, &shared, buses, brokers));
+        let info = Arc::new(Facts::new(&plan, shared.clone(), flags, receivers.clone(), buses, brokers));
         let life = Life {
             shared,
             plan: Rc::new(plan),
