@@ -132,12 +132,12 @@ impl fmt::Display for GroupInfo {
         let Self { formicary, prefix, state, load, settings, .. } = self;
         write!(f, "formicary {formicary}, {state} for {}, prefix {prefix}", span(self.uptime))?;
         let mut rows = Rows::default();
-        rows.add(["bus".to_owned(), described(self.bus.as_ref())]);
-        rows.add(["broker".to_owned(), described(self.broker.as_ref())]);
-        rows.add(["load".to_owned(), format!("{} waiting, {} running", load.waiting, load.running)]);
-        rows.add(["settings".to_owned(), settings.to_string()]);
+        rows.add_wide("bus", described(self.bus.as_ref()));
+        rows.add_wide("broker", described(self.broker.as_ref()));
+        rows.add_wide("load", format!("{} waiting, {} running", load.waiting, load.running));
+        rows.add_wide("settings", settings.to_string());
         let counters = nonzero(self.counters.iter().map(|(word, count)| (*count, *word)));
-        rows.add(["counters".to_owned(), counters.replace('_', " ")]);
+        rows.add_wide("counters", counters.replace('_', " "));
         rows.write(f, 2)?;
         self.agents.iter().try_for_each(|agent| write!(f, "\n{agent}"))
     }

@@ -54,9 +54,6 @@ pub struct CrashInfo {
 pub struct AgentStatus {
     /// Its number in its group, in order of start.
     pub id: AgentId,
-    /// What it is.
-    #[serde(flatten)]
-    pub info: AgentInfo,
     /// Whether it runs.
     pub state: AgentState,
     /// How often it was started again.
@@ -65,6 +62,9 @@ pub struct AgentStatus {
     pub last_crash: Option<CrashInfo>,
     /// How it is restarted.
     pub restart: RestartPolicy,
+    /// What it is.
+    #[serde(flatten)]
+    pub info: AgentInfo,
 }
 
 impl GroupState {

@@ -7,6 +7,7 @@ mod common;
 mod compared;
 mod crashes;
 mod edges;
+mod info;
 mod queues;
 mod repeater;
 mod settings;

@@ -4,29 +4,43 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{AgentInfo, HandlerCounts, HandlerInfo};
-use crate::agent::{Overlap, Turn};
+use crate::agent::{Overlap, StartFlags, Turn};
 
 /// Lines of columns under each other.
 #[derive(Default)]
-pub(crate) struct Rows(Vec<Vec<String>>);
+pub(crate) struct Rows(Vec<Row>);
+
+struct Row {
+    columns: Vec<String>,
+    /// What comes behind the columns and makes none wider.
+    rest: String,
+}
 
 impl Rows {
     pub(crate) fn add<const N: usize>(&mut self, columns: [String; N]) {
-        self.0.push(columns.into());
+        self.0.push(Row { columns: columns.into(), rest: String::new() });
     }
 
-    /// Writes them, each on a line of its own and behind so many spaces.
+    /// A word and a text of any length.
+    pub(crate) fn add_wide(&mut self, word: &str, text: String) {
+        self.0.push(Row { columns: vec![word.to_owned()], rest: text });
+    }
+
+    /// Writes them, each on a line of its own and behind so many spaces. A column that is empty in all rows has no place.
     pub(crate) fn write(&self, f: &mut fmt::Formatter<'_>, indent: usize) -> fmt::Result {
-        let columns = self.0.iter().map(Vec::len).max().unwrap_or_default();
-        let width = |at: usize| self.0.iter().filter_map(|row| row.get(at)).map(|text| text.chars().count()).max();
-        let widths: Vec<_> = (0..columns).map(|at| width(at).unwrap_or_default()).collect();
+        let mut widths = Vec::new();
         for row in &self.0 {
-            let line: String = row
-                .iter()
-                .zip(&widths)
-                .filter(|(_, width)| **width > 0)
-                .map(|(text, &n)| format!("{text:n$}  "))
-                .collect();
+            widths.resize(widths.len().max(row.columns.len()), 0);
+            for (width, text) in widths.iter_mut().zip(&row.columns) {
+                *width = text.chars().count().max(*width);
+            }
+        }
+        for row in &self.0 {
+            let mut line = String::new();
+            for (text, &width) in row.columns.iter().zip(&widths).filter(|(_, width)| **width > 0) {
+                line += &format!("{text:width$}  ");
+            }
+            line += &row.rest;
             write!(f, "\n{:indent$}{}", "", line.trim_end())?;
         }
         Ok(())
@@ -70,8 +84,9 @@ impl AgentInfo {
     /// All that it is beside its name, type and uid.
     pub(crate) fn rows(&self) -> Rows {
         let mut rows = Rows::default();
-        for link in self.buses.iter().chain(&self.brokers) {
-            rows.add(["on".to_owned(), link.clone()]);
+        let links: Vec<_> = self.buses.iter().chain(&self.brokers).map(String::as_str).collect();
+        if !links.is_empty() {
+            rows.add_wide("on", links.join(", "));
         }
         for receiver in &self.receivers {
             let at_once = format!("{} at once", receiver.concurrency);
@@ -99,18 +114,15 @@ impl AgentInfo {
         for output in &self.outputs {
             rows.add([output.verb.to_owned(), output.handler.clone(), output.name.clone()]);
         }
-        for (key, kind) in &self.settings {
-            rows.add(["setting".to_owned(), key.clone(), (*kind).to_owned()]);
+        if !self.settings.is_empty() {
+            let settings: Vec<_> = self.settings.iter().map(|(key, kind)| format!("{key} ({kind})")).collect();
+            rows.add_wide("settings", settings.join(", "));
         }
-        let flags = &self.flags;
-        let parts = [
-            (flags.signals, "signals"),
-            (flags.messages, "messages"),
-            (flags.timers, "timers"),
-            (flags.servers, "servers"),
-        ];
-        for (_, part) in parts.iter().filter(|(on, _)| !on) {
-            rows.add(["without".to_owned(), (*part).to_owned()]);
+        let StartFlags { signals, messages, timers, servers } = self.flags;
+        let parts = [(signals, "signals"), (messages, "messages"), (timers, "timers"), (servers, "servers")];
+        let without: Vec<_> = parts.into_iter().filter(|(on, _)| !on).map(|(_, part)| part).collect();
+        if !without.is_empty() {
+            rows.add_wide("without", without.join(", "));
         }
         rows
     }
@@ -118,13 +130,17 @@ impl AgentInfo {
 
 fn add(rows: &mut Rows, verb: &str, handler: &HandlerInfo, what: String, how: [Option<String>; 2]) {
     let turn = match handler.turn {
-        Turn::Write => Some("alone".to_owned()),
+        Turn::Write => Some("write turn".to_owned()),
         Turn::None if handler.blocking => Some("blocking".to_owned()),
         Turn::Read | Turn::None => None,
     };
-    let layers = (handler.layers > 0).then(|| format!("{} layers", handler.layers));
+    let layers = match handler.layers {
+        0 => None,
+        1 => Some("1 layer".to_owned()),
+        layers => Some(format!("{layers} layers")),
+    };
     let how: Vec<_> = how.into_iter().chain([turn, layers]).flatten().collect();
-    rows.add([verb.to_owned(), handler.name.clone(), what, how.join(", "), handler.counts.to_string()]);
+    rows.add([verb.to_owned(), handler.name.clone(), what, handler.counts.to_string(), how.join(", ")]);
 }
 
 fn rate(rate: Option<u32>) -> Option<String> {
