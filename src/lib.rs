@@ -48,18 +48,20 @@ pub use run::{run, run_until_signal};
 #[cfg(feature = "redis")]
 pub use formicary_actors::RedisConfig;
 pub use formicary_actors::agent::{
-    Agent, AgentBuilder, AgentInfo, Answering, Call, ConsumerInfo, ConsumerOptions, CronOptions, Cx, Delivery, Extract,
-    Gone, Handle, HookOptions, IntoAnswer, Invocation, Needs, OutputInfo, Overlap, PeriodicOptions, Publish, Push,
-    ReceiverInfo, ReceiverOptions, Receivers, Recorder, SentBy, ServerOptions, Settings, SignalValue, StartFlags, Task,
-    TaskOutcome, Tasks, TimerInfo, Turn,
+    Agent, AgentBuilder, AgentInfo, Answering, Call, ConsumerInfo, ConsumerOptions, CronInfo, CronOptions, Cx,
+    Delivery, Extract, Gone, Handle, HandlerCounts, HandlerInfo, HookInfo, HookOptions, IntoAnswer, Invocation, Needs,
+    OutputInfo, Overlap, PeriodicInfo, PeriodicOptions, Publish, Push, ReceiverInfo, ReceiverOptions, Receivers,
+    Recorder, SentBy, ServerOptions, Settings, SignalValue, StartFlags, Task, TaskOutcome, Tasks, Turn,
 };
 pub use formicary_actors::broker::{Broker, MemoryBroker};
 pub use formicary_actors::bus::{Bus, MemoryBus};
 pub use formicary_actors::contract;
 pub use formicary_actors::events::{self, Event, EventKind, Events};
-pub use formicary_actors::group::{AgentOptions, BrokerConfig, BusConfig, Exit, Group, GroupBuilder, Stopped};
+pub use formicary_actors::group::{
+    AgentOptions, BrokerConfig, BusConfig, Exit, Group, GroupBuilder, GroupInfo, GroupSettings, INFO_VERSION, Stopped,
+};
 pub use formicary_actors::layers::{self, Layer, Next, layer};
-pub use formicary_actors::registry::{AgentStatus, RestartKind, RestartPolicy};
+pub use formicary_actors::registry::{AgentId, AgentState, AgentStatus, CrashInfo, RestartKind, RestartPolicy};
 pub use formicary_actors::{
     AdapterContext, Backoff, CallError, Cancelled, Clock, Env, Error, HandlerError, Ids, Limits, Load, Repeater,
     SendError, Unprepared, block_on,

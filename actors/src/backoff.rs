@@ -1,11 +1,17 @@
 use std::time::Duration;
 
+use serde::Serialize;
+
+use crate::clock::seconds;
+
 /// Waits that double from `first` to `cap`, each shortened by jitter.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Backoff {
     /// The first wait.
+    #[serde(serialize_with = "seconds")]
     pub first: Duration,
     /// No wait is longer.
+    #[serde(serialize_with = "seconds")]
     pub cap: Duration,
     /// The least part of a wait that jitter leaves, from 0 (full jitter) to 1 (none).
     pub least: f64,

@@ -55,6 +55,10 @@ impl Pool {
         Self(Arc::new(Inner { threads, runtime: Mutex::new(None) }))
     }
 
+    pub(crate) fn threads(&self) -> NonZeroUsize {
+        self.0.threads
+    }
+
     /// Runs it on a thread of the pool; it waits while all are taken. What waits is bounded by the handlers' concurrency.
     pub(crate) fn run<T: Send + 'static>(
         &self,

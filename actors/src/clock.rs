@@ -8,6 +8,11 @@ pub(crate) fn after(wait: std::time::Duration) -> Instant {
     now.checked_add(wait.min(ever)).unwrap_or(now)
 }
 
+/// Serializes a time as its seconds.
+pub(crate) fn seconds<S: serde::Serializer>(time: &std::time::Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(time.as_secs_f64())
+}
+
 /// Where a group takes wall time from: cron, and the times in a message's history.
 ///
 /// Everything else (deadlines, back-offs, ticks) runs on tokio's time.

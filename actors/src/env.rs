@@ -3,9 +3,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use formicary_protocol::{CheckMode, Declarations, Prefix};
+use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::agent::Templates;
 use crate::blocking::Pool;
+use crate::clock::seconds;
 use crate::contract::{Address, ConnectionState};
 use crate::events::{Event, EventKind, Events};
 use crate::layers::Layers;
@@ -34,6 +37,8 @@ pub struct Env {
     pub(crate) gauge: Gauge,
     pub(crate) beats: Beats,
     pub(crate) pool: Pool,
+    /// What `info()` says of agents of one type.
+    pub(crate) templates: Templates,
     /// Around every handler of every agent.
     pub(crate) layers: Layers,
     /// Whether each run of a handler has a span.
@@ -43,7 +48,7 @@ pub struct Env {
 }
 
 /// The bounds that a group keeps. Each has a default.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Limits {
     /// The largest body, in bytes, that is sent or accepted. Default 1 MiB.
@@ -52,8 +57,10 @@ pub struct Limits {
     /// Default 16,384.
     pub in_flight: NonZeroUsize,
     /// How long a publish or send may take, waiting for a lost connection included. Default 5 s.
+    #[serde(serialize_with = "seconds")]
     pub send_deadline: Duration,
     /// How long a call waits for an answer. Default 10 s.
+    #[serde(serialize_with = "seconds")]
     pub call_deadline: Duration,
     /// How many [`Tasks`](crate::agent::Tasks) of one agent's instance may live at once; one more is refused. Default 1,024.
     pub tasks: NonZeroUsize,
@@ -112,6 +119,7 @@ impl Env {
             gauge: Gauge::default(),
             beats: Beats::default(),
             pool: Pool::default(),
+            templates: Templates::default(),
             layers: Layers::default(),
             traced: true,
             metered: false,

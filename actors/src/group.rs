@@ -1,6 +1,7 @@
 //! A group: agents that share a bus, a broker and a life.
 
 mod builder;
+mod info;
 mod options;
 mod start;
 
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 pub use builder::GroupBuilder;
+pub use info::{GroupInfo, GroupSettings, INFO_VERSION};
 pub use options::{AgentOptions, BrokerConfig, BusConfig};
 
 use crate::agent::{Agent, Routes, Setup, Shell};
@@ -22,7 +24,7 @@ use crate::bus::Bus;
 use crate::contract::Reply;
 use crate::error::Error;
 use crate::events::Events;
-use crate::registry::{AgentId, AgentStatus, GroupState, Registry, RestartPolicy, Statuses, StopAll};
+use crate::registry::{AgentId, GroupState, Registry, RestartPolicy, StopAll};
 use crate::{Env, Load};
 
 /// A running group. It is stopped by [`Group::stop`], which takes it, so that nothing can be spawned after the stop.
@@ -46,6 +48,7 @@ pub struct Group {
     owned: Vec<Arbiter>,
     stop_deadline: Duration,
     restart: Arc<RestartPolicy>,
+    started: Instant,
 }
 
 /// How a group ended. As a process's exit code: 0, 1, 2 or 3.
@@ -111,14 +114,6 @@ impl Group {
     /// What the group's parts share.
     pub fn env(&self) -> &Env {
         &self.env
-    }
-
-    /// What all agents are and how they are, in order of their start; of those that have ended, the latest
-    /// ([`crate::Limits::ended_agents`]).
-    pub async fn info(&self) -> Vec<AgentStatus> {
-        let (reply, statuses) = Reply::new();
-        self.registry.do_send(Statuses(reply));
-        statuses.await.unwrap_or_default()
     }
 
     /// Adds an agent to the running group; returns when its subscriptions are live and `post_start` has run.

@@ -17,9 +17,9 @@ use tokio::time::Instant;
 use child::{Child, Next};
 use past::Past;
 pub use policy::{RestartKind, RestartPolicy};
-pub use status::{AgentStatus, GroupState};
+pub use status::{AgentState, AgentStatus, CrashInfo, GroupState};
 
-use crate::agent::{AgentInfo, Shell, StopAgent};
+use crate::agent::{Facts, Shell, StopAgent};
 use crate::contract::Reply;
 use crate::{Env, Ids};
 
@@ -69,15 +69,7 @@ pub(crate) struct Supervise {
 #[rtype(result = "()")]
 pub(crate) struct Started {
     pub(crate) id: AgentId,
-    pub(crate) info: Arc<AgentInfo>,
-}
-
-/// An agent receives something else than before.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Changed {
-    pub(crate) id: AgentId,
-    pub(crate) info: Arc<AgentInfo>,
+    pub(crate) info: Arc<Facts>,
 }
 
 /// Stops all agents in reverse order of their start.
@@ -152,10 +144,10 @@ impl Registry {
     }
 
     fn statuses(&self) -> Vec<AgentStatus> {
-        let living = self.children.iter().filter_map(|(id, child)| Some((*id, child.status()?)));
+        let living = self.children.iter().filter_map(|(id, child)| child.status(*id));
         let mut statuses: Vec<_> = self.past.statuses().chain(living).collect();
-        statuses.sort_by_key(|(id, _)| *id);
-        statuses.into_iter().map(|(_, status)| status).collect()
+        statuses.sort_by_key(|status| status.id);
+        statuses
     }
 }
 
@@ -186,16 +178,6 @@ impl Handler<Started> for Registry {
     fn handle(&mut self, started: Started, _: &mut Context<Self>) {
         if let Some(child) = self.children.get_mut(&started.id) {
             child.started(started.info);
-        }
-    }
-}
-
-impl Handler<Changed> for Registry {
-    type Result = ();
-
-    fn handle(&mut self, changed: Changed, _: &mut Context<Self>) {
-        if let Some(child) = self.children.get_mut(&changed.id) {
-            child.changed(changed.info);
         }
     }
 }

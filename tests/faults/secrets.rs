@@ -43,8 +43,8 @@ alone! {
         is_silent("a description", &format!("{bus:?} {broker:?}"));
         is_silent("a description", &serde_json::to_string(&(&bus, &broker)).unwrap());
         let info = group.info().await;
-        assert_eq!(info.len(), 1);
-        is_silent("info()", &format!("{info:?} {}", serde_json::to_string(&info).unwrap()));
+        assert_eq!(info.agents.len(), 1);
+        is_silent("info()", &format!("{info} {info:?} {}", serde_json::to_string(&info).unwrap()));
         is_silent("a handle", &format!("{group:?} {:?} {:?} {:?}", group.bus(), group.broker(), group.env()));
 
         let mut listener = group.events().listen();

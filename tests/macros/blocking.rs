@@ -64,9 +64,9 @@ async fn blocking_handlers_run_on_the_pool() {
     let soon = ["asked", "user_created of worker at worker", "mail for user 7, attempt 1"];
     let has = |line: &str| NOTED.lock().unwrap().iter().any(|(noted, _)| noted == line);
     until(Duration::from_secs(10), "all handlers", async || soon.iter().all(|line| has(line))).await;
-    let info = group.info().await.remove(0).info;
-    let handlers = info.receivers.iter().map(|receiver| receiver.name.as_str());
-    assert_eq!(handlers.collect::<Vec<_>>(), ["answer", "either", "either"], "{info}");
+    let info = group.info().await.agents.remove(0).info;
+    let handlers = info.receivers.iter().map(|receiver| receiver.handler.name.as_str());
+    assert_eq!(handlers.collect::<Vec<_>>(), ["answer", "either"], "{info}");
     assert_eq!(group.stop().await.code(), 0);
     let noted = NOTED.lock().unwrap();
     let elsewhere: Vec<_> = noted.iter().filter(|(_, thread)| thread != "formicary-blocking").collect();

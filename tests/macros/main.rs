@@ -116,8 +116,8 @@ async fn every_attribute_does_what_it_says() {
     let group = Group::builder().declarations(declarations()).agent_with(options, factory).start().await.unwrap();
     let soon = ["server runs", "comment of 7 from everything", "value started", "mail Comment 1", "count 1"];
     until(Duration::from_secs(10), "all handlers", async || soon.iter().all(|line| diary.has(line))).await;
-    let info = group.info().await.remove(0).info;
-    assert_eq!((info.receivers.len(), info.consumers.len(), info.servers.len()), (4, 1, 1), "{info}");
+    let info = group.info().await.agents.remove(0).info;
+    assert_eq!((info.receivers.len(), info.consumers.len(), info.servers.len()), (3, 1, 1), "{info}");
     assert!(info.outputs.iter().any(|output| output.handler == "count" && output.name == "mailer"), "{info}");
     assert_eq!(group.stop().await.code(), 0);
     for line in ["pre_start", "post_start of everything", "server ends", "pre_stop"] {

@@ -24,7 +24,7 @@ pub(crate) async fn begin<A: 'static>(life: &mut Life<A>) -> Result<Running<A>, 
     let shared = life.shared.clone();
     let core = Core {
         turns: Turns::default(),
-        cx: Cx::new(shared.clone(), life.reception.info()),
+        cx: Cx::new(shared.clone(), life.reception.facts().clone()),
         reception: Rc::downgrade(&life.reception) as _,
         consumers: RefCell::new(life.consumers.clone()),
         lanes: life.plan.consumers.iter().map(|_| Cell::new(0)).collect(),
@@ -61,7 +61,7 @@ pub(crate) async fn begin<A: 'static>(life: &mut Life<A>) -> Result<Running<A>, 
     })
 }
 
-async fn consume<A>(life: &mut Life<A>) -> Result<(), Error> {
+async fn consume<A: 'static>(life: &mut Life<A>) -> Result<(), Error> {
     if !life.flags.messages {
         return Ok(());
     }
@@ -74,6 +74,9 @@ async fn consume<A>(life: &mut Life<A>) -> Result<(), Error> {
         slots.push(Rc::new(ConsumerSlot::new(inbox.clone(), plan.queue.name.into(), broker.clone(), id)));
         life.consumers = slots.clone().into();
         broker.consume_as(id, plan.queue.name, plan.options.concurrency, &consumer, inbox).await?;
+    }
+    if !slots.is_empty() {
+        life.reception.facts().consumes(slots.iter().map(|slot| Arc::downgrade(&slot.inbox)).collect());
     }
     Ok(())
 }

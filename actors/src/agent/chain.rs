@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::Span;
 
+use super::info::{Counted, Tally};
 use super::instance::{Core, guarded_now, panic_message};
 use super::invocation::Invocation;
 use super::plan::HandlerPlan;
@@ -26,6 +27,7 @@ pub(crate) struct Chain {
     pace: Option<Pace>,
     layers: Box<[Arc<dyn Layer>]>,
     meter: Meter,
+    tally: Arc<Tally>,
     watched: Watched,
     traced: bool,
 }
@@ -41,6 +43,7 @@ pub(crate) enum Ran {
 pub(crate) struct Entered<'a> {
     span: Span,
     _running: Running<'a>,
+    counted: Counted<'a>,
     since: Option<Instant>,
     timeout: Option<Duration>,
 }
@@ -62,6 +65,7 @@ impl Chain {
             pace: around.rate.map(Pace::new),
             layers: layers.cloned().collect(),
             meter: Meter::new(shared.env.metered, &shared.agent, &plan.name, plan.kind),
+            tally: shared.tallies.of(&plan.name, plan.kind),
             watched: core.beat.watched(&shared.agent, &plan.name),
             traced: shared.env.traced,
         }
@@ -70,7 +74,8 @@ impl Chain {
     /// Begins a run; the timeout counts from when it has its turn.
     pub(crate) fn enter(&self, run: &Invocation, timeout: Option<Duration>) -> Entered<'_> {
         let span = if self.traced { span(run) } else { Span::none() };
-        Entered { span, _running: self.meter.begin(), since: self.meter.is_on().then(Instant::now), timeout }
+        let since = self.meter.is_on().then(Instant::now);
+        Entered { span, _running: self.meter.begin(), counted: self.tally.begin(), since, timeout }
     }
 
     /// Waits until the rate of the handler lets another run begin.
@@ -103,7 +108,7 @@ impl Chain {
     async fn run_pinned(
         &self,
         core: &Core,
-        entered: Entered<'_>,
+        mut entered: Entered<'_>,
         run: &Invocation,
         waits: &dyn Fn(),
         handler: Pin<&mut (dyn Future<Output = LayerResult> + '_)>,
@@ -115,6 +120,7 @@ impl Chain {
             self.meter.waited(started.duration_since(since));
         }
         let span = &entered.span;
+        let counted = &mut entered.counted;
         let mut rest = pin!(Some(Next::new(&self.layers, run, handler).rest()));
         let mut timed_out = false;
         let ran = {
@@ -135,15 +141,15 @@ impl Chain {
         // The clock is asked only if somebody wants to know.
         let is_asked = self.meter.is_on() || core.shared.env.events.is_heard();
         let took = if is_asked { started.elapsed() } else { Duration::ZERO };
-        self.meter.end(
-            match &ran {
-                Ran::Ok => Ending::Ok,
-                Ran::Failed(_) if timed_out => Ending::TimedOut,
-                Ran::Failed(_) => Ending::Failed,
-                Ran::Panicked(_) => Ending::Panicked,
-            },
-            took,
-        );
+        let ending = match &ran {
+            Ran::Ok => Ending::Ok,
+            Ran::Failed(_) if timed_out => Ending::TimedOut,
+            Ran::Failed(_) => Ending::Failed,
+            Ran::Panicked(_) => Ending::Panicked,
+        };
+        self.meter.end(ending, took);
+        // Before it is told: who hears of it finds it in `info()`.
+        counted.end(ending);
         self.tell(&core.shared, span, took, &ran);
         if let Ran::Panicked(message) = &ran {
             core.crash.tell(&self.handler, message);

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::flag::Flag;
-use super::info::AgentInfo;
+use super::info::{AgentInfo, Facts};
 use super::shared::Shared;
 use crate::error::Error;
 
@@ -22,14 +22,14 @@ pub struct Cx {
 /// What all contexts of one instance share.
 struct Core {
     shared: Arc<Shared>,
-    info: Arc<AgentInfo>,
+    info: Arc<Facts>,
     /// The instance asked for its own end.
     finish: AtomicBool,
     stopping: Flag,
 }
 
 impl Cx {
-    pub(crate) fn new(shared: Arc<Shared>, info: Arc<AgentInfo>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, info: Arc<Facts>) -> Self {
         let core = Core { shared, info, finish: AtomicBool::new(false), stopping: Flag::default() };
         Self { core: Arc::new(core), listens: Arc::default() }
     }
@@ -57,9 +57,11 @@ impl Cx {
         &self.shared().uid
     }
 
-    /// What the agent is: its handlers, what it sends, its bus and broker. Without secrets.
-    pub fn info(&self) -> &AgentInfo {
-        &self.core.info
+    /// What the agent is: its handlers and what they have done so far, what it sends, its bus and broker. Without
+    /// secrets. It is put together for each who asks; how the agent's supervisor sees it stands in
+    /// [`Group::info`](crate::group::Group::info).
+    pub fn info(&self) -> AgentInfo {
+        self.core.info.info()
     }
 
     /// The settings that the agent was given when it was added to its group, decoded into `T`. When it was given none,

@@ -264,7 +264,7 @@ pub(crate) fn task_ended<A>(instance: &Instance<A>, ended: Result<(), tokio::tas
 
 fn is_up<A: 'static>(life: &mut Life<A>, down_since: Option<Instant>) {
     // Before the reply: who has started an agent finds it in `info()`.
-    life.supervisor.up(life.reception.info());
+    life.supervisor.up(life.reception.facts().clone());
     let shared = &life.shared;
     match life.started.take() {
         Some(started) => {

@@ -48,7 +48,10 @@ pub use delivery::Delivery;
 pub use extract::{Answering, Call, Extract, Needs, Publish, Push, Recorder, SentBy};
 pub use handle::{Gone, Handle};
 pub use handlers::{IntoAnswer, SignalValue};
-pub use info::{AgentInfo, ConsumerInfo, OutputInfo, ReceiverInfo, TimerInfo};
+pub use info::{
+    AgentInfo, ConsumerInfo, CronInfo, HandlerCounts, HandlerInfo, HookInfo, OutputInfo, PeriodicInfo, ReceiverInfo,
+};
+pub(crate) use info::{Facts, Rows, Templates, nonzero, span};
 pub use invocation::Invocation;
 pub use reception::Receivers;
 pub use settings::Settings;

@@ -9,7 +9,7 @@ use super::request::{Request, Ticket};
 use super::shared::Shared;
 use crate::bus::Bus;
 use crate::contract::{Arriving, Delivered, DeliveryInlet, SignalInlet};
-use crate::events::{DropReason, Event, EventKind};
+use crate::events::{DropReason, Event, EventKind, HandlerKind};
 
 /// The inbox of one receiver.
 pub(crate) struct ReceiverInbox {
@@ -126,6 +126,7 @@ impl SignalInlet for AgentInlet {
 
 /// Counts a signal that no handler will have, and logs it once a minute.
 pub(crate) fn dropped(shared: &Shared, handler: &Arc<str>, signal: &Arc<str>, reason: DropReason) {
+    shared.tallies.of(handler, HandlerKind::Receiver).dropped();
     let events = &shared.env.events;
     events.emit(EventKind::Dropped, || Event::Dropped {
         agent: shared.agent.clone(),

@@ -14,7 +14,7 @@ pub use receivers::Receivers;
 use subscription::Subscription;
 
 use super::flag::Flag;
-use super::info::AgentInfo;
+use super::info::{Changed, Declared, Facts};
 use super::plan::Plan;
 use super::shared::Shared;
 use crate::error::Error;
@@ -35,20 +35,14 @@ pub(crate) struct Reception<A> {
     changing: tokio::sync::Mutex<()>,
     /// The agent ends, and with it every change.
     ended: Flag,
-    info: RefCell<Arc<AgentInfo>>,
-    /// Tells the supervisor that the agent has other receivers.
-    changed: Box<dyn Fn(Arc<AgentInfo>)>,
+    facts: Arc<Facts>,
 }
 
 impl<A: 'static> Reception<A> {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        mut plan: Plan<A>,
-        info: Arc<AgentInfo>,
-        changed: Box<dyn Fn(Arc<AgentInfo>)>,
-    ) -> Rc<Self> {
+    pub(crate) fn new(shared: Arc<Shared>, mut plan: Plan<A>, facts: Arc<Facts>) -> Rc<Self> {
         let receivers = std::mem::take(&mut plan.receivers);
-        let current = receivers.into_iter().map(|plan| Rc::new(Receiver::new(plan, &shared))).collect();
+        let current: Vec<_> = receivers.into_iter().map(|plan| Rc::new(Receiver::new(plan, &shared))).collect();
+        facts.receives(current.iter().map(|receiver| receiver.inbox.clone()).collect(), None);
         Rc::new(Self {
             shared,
             plan: Rc::new(plan),
@@ -58,8 +52,7 @@ impl<A: 'static> Reception<A> {
             live: Cell::new(false),
             changing: tokio::sync::Mutex::default(),
             ended: Flag::default(),
-            info: RefCell::new(info),
-            changed,
+            facts,
         })
     }
 
@@ -68,8 +61,8 @@ impl<A: 'static> Reception<A> {
     }
 
     /// What the agent is, with the receivers that it has now.
-    pub(crate) fn info(&self) -> Arc<AgentInfo> {
-        self.info.borrow().clone()
+    pub(crate) fn facts(&self) -> &Arc<Facts> {
+        &self.facts
     }
 
     /// Subscribes; from now on changes are live when they are told to be made.
@@ -105,9 +98,9 @@ impl<A: 'static> Reception<A> {
 
     fn tell(&self) {
         let current = self.current.borrow();
-        let receivers = || current.iter().map(|receiver| &receiver.plan);
-        let info = Arc::new(self.info.borrow().with_receivers(&self.plan, receivers));
-        self.info.replace(info.clone());
-        (self.changed)(info);
+        let declared = Declared { plan: &self.plan, outer: self.shared.env.layers.0.len() };
+        let plans = || current.iter().map(|receiver| &receiver.plan);
+        let changed = Changed { receivers: declared.receivers(plans()), outputs: declared.outputs(plans()) };
+        self.facts.receives(current.iter().map(|receiver| receiver.inbox.clone()).collect(), Some(changed));
     }
 }

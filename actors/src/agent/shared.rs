@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use super::info::Tallies;
 use super::own_calls::OwnCalls;
 use crate::Env;
 use crate::broker::Broker;
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) own_calls: OwnCalls,
     /// There is something to see for the life of the agent: a stop, a crash, a wish to end, or an inbox that wants a lane.
     pub(crate) wake: Notify,
+    /// What became of the handlers' runs.
+    pub(crate) tallies: Tallies,
     accepting: AtomicBool,
 }
 
@@ -47,6 +50,7 @@ impl Shared {
             settings,
             own_calls: OwnCalls::default(),
             wake: Notify::new(),
+            tallies: Tallies::default(),
             accepting: AtomicBool::new(true),
         }
     }

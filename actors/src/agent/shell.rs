@@ -4,13 +4,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use actix::{Actor, Addr, Context, Handler, Message};
+use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::Agent;
 use super::builder::AgentBuilder;
 use super::check::check;
-use super::info::AgentInfo;
+use super::info::Facts;
 use super::instance::guarded;
 use super::life::{Life, StopLine, live};
 use super::reception::Reception;
@@ -21,10 +22,10 @@ use crate::broker::Broker;
 use crate::bus::Bus;
 use crate::contract::Reply;
 use crate::error::Error;
-use crate::registry::{AgentId, Changed, Registry, RestartPolicy, Supervise};
+use crate::registry::{AgentId, Registry, RestartPolicy, Supervise};
 
 /// Which parts of an agent run. All do by default.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct StartFlags {
     /// Receivers are subscribed.
@@ -119,10 +120,8 @@ fn prepare<A: Agent>(setup: Setup, factory: Arc<dyn Fn() -> A + Send + Sync>) ->
         return Err((started, Error::Misfit { agent, problems }));
     }
     let (buses, brokers) = (shared.buses.links(Bus::link), shared.brokers.links(Broker::link));
-    let info = Arc::new(AgentInfo::of(&plan, &shared, buses, brokers));
-    let known = registry.clone();
-    let changed = Box::new(move |info| known.do_send(Changed { id, info }));
-    let reception = Reception::new(shared.clone(), plan, info, changed);
+    let facts = Arc::new(Facts::new(&plan, shared.clone(), flags, buses, brokers));
+    let reception = Reception::new(shared.clone(), plan, facts);
     Ok(Life {
         shared,
         plan: reception.plan().clone(),

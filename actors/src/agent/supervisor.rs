@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use actix::Addr;
 
-use super::info::AgentInfo;
+use super::info::Facts;
 use crate::contract::Reply;
 use crate::registry::{AgentId, Ended, Registry, Report, Started, Verdict};
 
@@ -15,7 +15,7 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     /// An instance runs.
-    pub(crate) fn up(&self, info: Arc<AgentInfo>) {
+    pub(crate) fn up(&self, info: Arc<Facts>) {
         self.registry.do_send(Started { id: self.id, info });
     }
 

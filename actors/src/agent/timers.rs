@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::rc::Rc;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -11,6 +10,7 @@ use serde::Serialize;
 
 use super::access::LocalFuture;
 use super::instance::Instance;
+use super::plan::HandlerPlan;
 use super::tasks::run_timer;
 use crate::events::{Event, EventKind};
 use crate::timer::{CronTicks, PeriodicTicks};
@@ -52,7 +52,7 @@ pub(crate) async fn periodic<A: 'static>(instance: Rc<Instance<A>>, at: usize) {
     let timeout = plan.options.timeout.unwrap_or(plan.period);
     let mut ticks = PeriodicTicks::new(plan.options.start_after, plan.period);
     let run = || run_timer(&instance, &plan.handler, &plan.options.layers, timeout, &plan.task);
-    tick(&instance, &plan.handler.name, plan.options.overlap, async || ticks.next().await, run).await;
+    tick(&instance, &plan.handler, plan.options.overlap, async || ticks.next().await, run).await;
 }
 
 /// Runs one cron task until the agent stops; a run that has begun then goes on to its end.
@@ -62,12 +62,12 @@ pub(crate) async fn cron<A: 'static>(instance: Rc<Instance<A>>, at: usize) {
     let mut ticks = CronTicks::new(plan.cron.clone(), instance.core.shared.env.clock);
     let timeout = plan.options.timeout;
     let run = || run_timer(&instance, &plan.handler, &plan.options.layers, timeout, &plan.task);
-    tick(&instance, &plan.handler.name, plan.options.overlap, async || ticks.next().await, run).await;
+    tick(&instance, &plan.handler, plan.options.overlap, async || ticks.next().await, run).await;
 }
 
 async fn tick<'a, A: 'static, R: Future<Output = ()> + 'a>(
     instance: &'a Instance<A>,
-    name: &Arc<str>,
+    handler: &HandlerPlan,
     overlap: Overlap,
     mut next: impl AsyncFnMut(),
     run: impl Fn() -> R,
@@ -90,7 +90,7 @@ async fn tick<'a, A: 'static, R: Future<Output = ()> + 'a>(
                     Overlap::Queue => due < MOST_QUEUED,
                     Overlap::Allow => runs.len() < MOST_BESIDE,
                 };
-                if room { due += 1 } else { skipped(instance, name) }
+                if room { due += 1 } else { skipped(instance, handler) }
             }
             else => return,
         }
@@ -105,8 +105,9 @@ async fn tick<'a, A: 'static, R: Future<Output = ()> + 'a>(
     }
 }
 
-fn skipped<A>(instance: &Instance<A>, name: &Arc<str>) {
-    let shared = &instance.core.shared;
+fn skipped<A>(instance: &Instance<A>, handler: &HandlerPlan) {
+    let (shared, name) = (&instance.core.shared, &handler.name);
+    shared.tallies.of(name, handler.kind).dropped();
     let events = &shared.env.events;
     let agent = || shared.agent.clone();
     events.emit(EventKind::TimerSkipped, || Event::TimerSkipped { agent: agent(), handler: name.clone() });

@@ -8,6 +8,7 @@ use actix::{Actor, System};
 use actix_rt::Arbiter;
 use formicary_protocol::{CheckMode, Declarations, Prefix};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::start::{connected, start_broker, start_bus};
 use super::{AgentOptions, BrokerConfig, BusConfig, Group};
@@ -258,6 +259,7 @@ impl GroupBuilder {
             owned,
             stop_deadline: self.stop_deadline,
             restart: Arc::new(self.restart),
+            started: Instant::now(),
         };
         let begun = async {
             connected(&group).await?;

@@ -7,14 +7,14 @@ use std::time::Duration;
 use actix::Addr;
 use tokio::time::Instant;
 
-use super::{AgentStatus, Ended, RestartKind, RestartPolicy};
+use super::{AgentId, AgentState, AgentStatus, CrashInfo, Ended, RestartKind, RestartPolicy};
 use crate::Ids;
-use crate::agent::{AgentInfo, Shell};
+use crate::agent::{Facts, Shell};
 
 /// There may be a hundred thousand: what most of them never need is behind a pointer.
 pub(super) struct Child {
     /// `None` until it has started.
-    info: Option<Arc<AgentInfo>>,
+    info: Option<Arc<Facts>>,
     shell: Addr<Shell>,
     restart: Arc<RestartPolicy>,
     /// `None` until the first end.
@@ -32,7 +32,7 @@ struct Ends {
     streak: u32,
     last: Option<Instant>,
     restarts: u64,
-    last_crash: Option<(String, String)>,
+    last_crash: Option<CrashInfo>,
 }
 
 /// What becomes of an agent after an end.
@@ -47,16 +47,9 @@ impl Child {
         Self { info: None, shell, restart, ends: None, restarting: false, failed: false }
     }
 
-    pub(super) fn started(&mut self, info: Arc<AgentInfo>) {
+    pub(super) fn started(&mut self, info: Arc<Facts>) {
         self.info = Some(info);
         self.restarting = false;
-    }
-
-    /// Before it has started, this is told by [`Child::started`].
-    pub(super) fn changed(&mut self, info: Arc<AgentInfo>) {
-        if let Some(known) = &mut self.info {
-            *known = info;
-        }
     }
 
     /// Whether its last instance crashed and no other follows.
@@ -75,7 +68,9 @@ impl Child {
     /// Notes an end, and says what follows when the group goes on.
     pub(super) fn ended(&mut self, ended: &Ended, stopping: bool, ids: &Ids) -> Next {
         let crash = match ended {
-            Ended::Crashed { handler, message } => Some((handler.to_string(), message.to_string())),
+            Ended::Crashed { handler, message } => {
+                Some(CrashInfo { handler: handler.to_string(), message: message.to_string() })
+            }
             Ended::Normally | Ended::ForGood => None,
         };
         let again = match self.restart.kind {
@@ -101,26 +96,28 @@ impl Child {
 
     /// Its name and the message of its last crash.
     pub(super) fn last_words(&self) -> (String, String) {
-        let name = self.info.as_ref().map(|info| info.name.clone()).unwrap_or_default();
+        let name = self.info.as_ref().map(|info| info.name().to_owned()).unwrap_or_default();
         let crash = self.ends.as_ref().and_then(|ends| ends.last_crash.as_ref());
-        (name, crash.map(|(_, message)| message.clone()).unwrap_or_default())
+        (name, crash.map(|crash| crash.message.clone()).unwrap_or_default())
     }
 
     /// `None` when it has not started yet.
-    pub(super) fn status(&self) -> Option<AgentStatus> {
+    pub(super) fn status(&self, id: AgentId) -> Option<AgentStatus> {
         Some(AgentStatus {
-            info: (**self.info.as_ref()?).clone(),
+            id,
+            info: self.info.as_ref()?.info(),
             state: self.state(),
             restarts: self.ends.as_ref().map_or(0, |ends| ends.restarts),
             last_crash: self.ends.as_ref().and_then(|ends| ends.last_crash.clone()),
+            restart: *self.restart,
         })
     }
 
-    fn state(&self) -> &'static str {
+    fn state(&self) -> AgentState {
         match self.shell.connected() {
-            false => "ended",
-            true if self.restarting => "restarting",
-            true => "running",
+            false => AgentState::Ended,
+            true if self.restarting => AgentState::Restarting,
+            true => AgentState::Running,
         }
     }
 }

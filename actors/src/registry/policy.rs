@@ -1,9 +1,13 @@
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::Backoff;
+use crate::clock::seconds;
 
 /// When an agent whose instance ended gets a new one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum RestartKind {
     /// After every end, normal ones included. The default.
@@ -16,20 +20,23 @@ pub enum RestartKind {
 }
 
 /// How the registry restarts an agent.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RestartPolicy {
     /// After which ends. Default [`RestartKind::Permanent`].
     pub kind: RestartKind,
     /// The wait before the first restart. Default 0.
+    #[serde(serialize_with = "seconds")]
     pub first: Duration,
     /// The waits before later ones. Default 100 ms × 2ⁿ, at most 5 s, each × a random 0.5 to 1.
     pub backoff: Backoff,
     /// Without an end for so long, the next restart counts as the first. Default 30 s.
+    #[serde(serialize_with = "seconds")]
     pub reset_after: Duration,
     /// With more ends than this within `window`, the group stops with exit code 3. Default 5.
     pub intensity: usize,
     /// Default 60 s.
+    #[serde(serialize_with = "seconds")]
     pub window: Duration,
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 use formicary_actors::agent::{Agent, AgentBuilder, Handle};
 use formicary_actors::events::{Event, EventKind};
 use formicary_actors::group::{AgentOptions, Exit};
-use formicary_actors::registry::RestartPolicy;
+use formicary_actors::registry::{AgentState, RestartPolicy};
 use formicary_actors::{Error, HandlerError};
 
 use super::common::*;
@@ -69,9 +69,10 @@ async fn a_panic_brings_a_fresh_instance_and_nobody_else_notices(stage: &Stage) 
         }
     }
     assert_eq!(crashes, ["count: the beast"]);
-    let info = group.info().await;
-    assert_eq!((info[0].restarts, info[0].state), (1, "running"));
-    assert_eq!(info[0].last_crash, Some(("count".to_owned(), "the beast".to_owned())));
+    let agents = group.info().await.agents;
+    assert_eq!((agents[0].restarts, agents[0].state), (1, AgentState::Running));
+    let crash = agents[0].last_crash.as_ref().unwrap();
+    assert_eq!((&*crash.handler, &*crash.message), ("count", "the beast"));
     group.stop().await;
 }
 

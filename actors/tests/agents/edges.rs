@@ -156,7 +156,7 @@ async fn only_the_latest_of_the_agents_that_have_ended_are_shown(stage: &Stage) 
     limits.ended_agents = 2.try_into().unwrap();
     let group = stage.group().limits(limits).agent(|| SlowStart).start().await.unwrap();
     let states = async || {
-        let shown = group.info().await.into_iter().map(|agent| format!("{} {}", agent.info.name, agent.state));
+        let shown = group.info().await.agents.into_iter().map(|agent| format!("{} {}", agent.info.name, agent.state));
         shown.collect::<Vec<_>>()
     };
     for name in ["first", "second", "third"] {

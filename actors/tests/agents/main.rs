@@ -8,6 +8,7 @@ mod common;
 mod compared;
 mod crashes;
 mod edges;
+mod info;
 mod lanes;
 mod layers;
 mod logs;

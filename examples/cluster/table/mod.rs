@@ -40,7 +40,7 @@ impl Table {
         }
         screen.enter();
         let view = View {
-            stats: Stats::new(&group.info().await, group.events().clone()),
+            stats: Stats::new(&group.info().await.agents, group.events().clone()),
             address: [address(group.bus().describe().await), address(group.broker().describe().await)],
             bus: group.bus().clone(),
             broker: group.broker().clone(),

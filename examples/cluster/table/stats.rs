@@ -78,10 +78,10 @@ impl Stats {
 }
 
 fn handlers(info: &AgentInfo, started: Instant) -> Vec<HandlerStats> {
-    let receivers = info.receivers.iter().map(|receiver| (&receiver.name, receiver.signal.clone()));
-    let consumers = info.consumers.iter().map(|consumer| (&consumer.name, format!("queue {}", consumer.queue)));
-    let periodic = info.periodic.iter().map(|timer| (&timer.name, timer.when.clone()));
-    let cron = info.cron.iter().map(|timer| (&timer.name, format!("cron {}", timer.when)));
+    let receivers = info.receivers.iter().map(|receiver| (&receiver.handler.name, receiver.signals.join(", ")));
+    let consumers = info.consumers.iter().map(|consumer| (&consumer.handler.name, format!("queue {}", consumer.queue)));
+    let periodic = info.periodic.iter().map(|timer| (&timer.handler.name, timer.when()));
+    let cron = info.cron.iter().map(|timer| (&timer.handler.name, format!("cron {}", timer.when())));
     let rows = receivers.chain(consumers).chain(periodic).chain(cron).map(|(name, on)| HandlerStats {
         name: name.clone(),
         on,

@@ -1,0 +1,232 @@
+//! What is declared, handler by handler.
+
+use serde::Serialize;
+
+use super::HandlerCounts;
+use crate::agent::plan::{HandlerPlan, Plan, ReceiverPlan};
+use crate::agent::{Overlap, Turn};
+use crate::events::HandlerKind;
+
+/// What handlers of every kind have.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct HandlerInfo {
+    /// The handler's name.
+    pub name: String,
+    /// How it borrows its agent.
+    pub turn: Turn,
+    /// How long one run may take, in seconds; `None` for servers.
+    pub timeout: Option<f64>,
+    /// How many layers stand around it: the group's, the agent's and its own.
+    pub layers: usize,
+    /// Whether it runs on the group's blocking threads.
+    pub blocking: bool,
+    /// What became of its runs.
+    pub counts: HandlerCounts,
+}
+
+/// A receiver.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ReceiverInfo {
+    /// What all handlers have.
+    #[serde(flatten)]
+    pub handler: HandlerInfo,
+    /// The signals, one or more.
+    pub signals: Vec<String>,
+    /// How many handlings run at once.
+    pub concurrency: usize,
+    /// How many signals and calls may wait.
+    pub inbox: usize,
+    /// How many handlings may begin in a second; `None` without such a bound.
+    pub rate: Option<u32>,
+}
+
+/// A consumer of a queue.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ConsumerInfo {
+    /// What all handlers have.
+    #[serde(flatten)]
+    pub handler: HandlerInfo,
+    /// The queue.
+    pub queue: String,
+    /// How many messages are in hand at once.
+    pub concurrency: usize,
+    /// How many handlings may begin in a second; `None` without such a bound.
+    pub rate: Option<u32>,
+}
+
+/// A periodic task.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PeriodicInfo {
+    /// What all handlers have.
+    #[serde(flatten)]
+    pub handler: HandlerInfo,
+    /// The period in seconds.
+    pub period: f64,
+    /// The wait before the first run, in seconds.
+    pub start_after: f64,
+    /// What happens when a run is due and the one before it still runs.
+    pub overlap: Overlap,
+}
+
+/// A cron task.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct CronInfo {
+    /// What all handlers have.
+    #[serde(flatten)]
+    pub handler: HandlerInfo,
+    /// The cron expression.
+    pub expression: String,
+    /// Its time zone, by its IANA name.
+    pub timezone: String,
+    /// What happens when a run is due and the one before it still runs.
+    pub overlap: Overlap,
+    /// When it is due next, by the group's clock: RFC 3339, in its own time zone. `None` when timers do not run.
+    pub next: Option<String>,
+}
+
+impl PeriodicInfo {
+    /// When it runs, for people: `every 15s`.
+    pub fn when(&self) -> String {
+        format!("every {}", super::span(self.period))
+    }
+}
+
+impl CronInfo {
+    /// When it runs, for people: `0 8 * * MON (Europe/Berlin)`.
+    pub fn when(&self) -> String {
+        format!("{} ({})", self.expression, self.timezone)
+    }
+}
+
+/// A hook.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct HookInfo {
+    /// What all handlers have.
+    #[serde(flatten)]
+    pub handler: HandlerInfo,
+    /// When it runs: `pre_start`, `post_start` or `pre_stop`.
+    pub on: &'static str,
+}
+
+/// Something that a handler sends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct OutputInfo {
+    /// The handler.
+    pub handler: String,
+    /// `publishes`, `calls` or `pushes`.
+    pub verb: &'static str,
+    /// The signal or queue.
+    pub name: String,
+}
+
+/// Tells what one agent declared; `outer` is how many layers the group has.
+pub(crate) struct Declared<'a, A> {
+    pub(crate) plan: &'a Plan<A>,
+    pub(crate) outer: usize,
+}
+
+impl<A> Declared<'_, A> {
+    fn handler(&self, plan: &HandlerPlan, timeout: Option<std::time::Duration>, own: usize) -> HandlerInfo {
+        HandlerInfo {
+            name: plan.name.to_string(),
+            turn: plan.turn,
+            timeout: timeout.map(|timeout| timeout.as_secs_f64()),
+            layers: self.outer + self.plan.layers.0.len() + own,
+            // Of these kinds only a handler on the pool has no turn.
+            blocking: plan.turn == Turn::None && !matches!(plan.kind, HandlerKind::Hook | HandlerKind::Server),
+            counts: HandlerCounts::default(),
+        }
+    }
+
+    pub(crate) fn receivers<'b>(&self, plans: impl IntoIterator<Item = &'b ReceiverPlan<A>>) -> Vec<ReceiverInfo>
+    where
+        A: 'b,
+    {
+        let receivers = plans.into_iter().map(|plan| ReceiverInfo {
+            handler: self.handler(&plan.handler, Some(plan.options.timeout), plan.options.layers.0.len()),
+            signals: plan.signals.iter().map(ToString::to_string).collect(),
+            concurrency: plan.options.concurrency.get(),
+            inbox: plan.options.inbox.get(),
+            rate: plan.options.rate.map(Into::into),
+        });
+        receivers.collect()
+    }
+
+    pub(super) fn consumers(&self) -> Vec<ConsumerInfo> {
+        let consumers = self.plan.consumers.iter().map(|plan| ConsumerInfo {
+            handler: self.handler(&plan.handler, Some(plan.options.timeout), plan.options.layers.0.len()),
+            queue: plan.queue.name.to_owned(),
+            concurrency: plan.options.concurrency.get(),
+            rate: plan.options.rate.map(Into::into),
+        });
+        consumers.collect()
+    }
+
+    pub(super) fn periodic(&self) -> Vec<PeriodicInfo> {
+        let periodic = self.plan.periodic.iter().map(|plan| {
+            let timeout = plan.options.timeout.unwrap_or(plan.period);
+            PeriodicInfo {
+                handler: self.handler(&plan.handler, Some(timeout), plan.options.layers.0.len()),
+                period: plan.period.as_secs_f64(),
+                start_after: plan.options.start_after.as_secs_f64(),
+                overlap: plan.options.overlap,
+            }
+        });
+        periodic.collect()
+    }
+
+    pub(super) fn cron(&self) -> Vec<CronInfo> {
+        let cron = self.plan.cron.iter().map(|plan| CronInfo {
+            handler: self.handler(&plan.handler, Some(plan.options.timeout), plan.options.layers.0.len()),
+            expression: plan.cron.expression().to_owned(),
+            timezone: plan.cron.zone().to_string(),
+            overlap: plan.options.overlap,
+            next: None,
+        });
+        cron.collect()
+    }
+
+    pub(super) fn hooks(&self) -> Vec<HookInfo> {
+        let plan = self.plan;
+        let before = plan.pre_start.iter().map(|hook| ("pre_start", &hook.handler, &hook.options));
+        let after = plan.post_start.iter().map(|hook| ("post_start", &hook.handler, &hook.options));
+        let last = plan.pre_stop.iter().map(|hook| ("pre_stop", &hook.handler, &hook.options));
+        let hooks = before.chain(after).chain(last).map(|(on, handler, options)| HookInfo {
+            handler: self.handler(handler, Some(options.timeout), options.layers.0.len()),
+            on,
+        });
+        hooks.collect()
+    }
+
+    pub(super) fn servers(&self) -> Vec<HandlerInfo> {
+        let servers = self.plan.servers.iter();
+        servers.map(|server| self.handler(&server.handler, None, server.options.layers.0.len())).collect()
+    }
+
+    /// What the receivers beside the plan send, and all that are in it.
+    pub(crate) fn outputs<'b>(&self, beside: impl IntoIterator<Item = &'b ReceiverPlan<A>>) -> Vec<OutputInfo>
+    where
+        A: 'b,
+    {
+        let beside = beside.into_iter().map(|plan| &plan.handler);
+        let outputs = beside.chain(self.plan.handlers()).flat_map(|handler| {
+            let needs = &handler.needs;
+            let publishes = needs.publishes.iter().map(|signal| ("publishes", signal.name));
+            let calls = needs.calls.iter().map(|signal| ("calls", signal.name));
+            let pushes = needs.pushes.iter().map(|queue| ("pushes", queue.name));
+            publishes.chain(calls).chain(pushes).map(|(verb, name)| OutputInfo {
+                handler: handler.name.to_string(),
+                verb,
+                name: name.to_owned(),
+            })
+        });
+        outputs.collect()
+    }
+}
