@@ -150,7 +150,7 @@ fn rate(rate: Option<u32>) -> Option<String> {
 fn overlap(overlap: Overlap) -> Option<String> {
     match overlap {
         Overlap::Skip => None,
-        Overlap::Queue => Some("overlap queue".to_owned()),
-        Overlap::Allow => Some("overlap allow".to_owned()),
+        Overlap::Queue => Some("queues".to_owned()),
+        Overlap::Allow => Some("overlaps".to_owned()),
     }
 }
