@@ -32,9 +32,8 @@ use crate::{Env, Load};
 /// A group that is dropped without a stop runs on until its actix system ends.
 #[must_use = "stop the group, or wait for its end: dropped, it runs on"]
 pub struct Group {
-    env: Env,
-    /// The same for the agents, each of which keeps it.
-    shared_env: Arc<Env>,
+    /// Each agent keeps it too.
+    env: Arc<Env>,
     bus: Bus,
     broker: Broker,
     buses: Routes<Bus>,
@@ -159,7 +158,7 @@ impl Group {
         let setup = Setup {
             id,
             name: options.name.clone(),
-            env: self.shared_env.clone(),
+            env: self.env.clone(),
             buses,
             brokers,
             settings: options.settings.clone(),

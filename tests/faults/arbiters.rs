@@ -1,14 +1,13 @@
 //! Sending from threads that end, and from threads that have no runtime.
 
 use std::pin::pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Waker};
+use std::thread;
 use std::time::Duration;
 
 use actix::Arbiter;
 use formicary::prelude::*;
-use formicary::{Background, Error, EventKind};
+use formicary::{Background, Error, EventKind, block_on};
 
 use crate::common::*;
 use crate::ledger::Ledger;
@@ -114,23 +113,4 @@ async fn every_kind_of_thread_can_send(stage: &Stage) {
     bare.join().unwrap();
     until(SOON, "both", async || ledger.open().heard.len() == 2 && ledger.open().done.len() == 2).await;
     assert_eq!(background.stop().code(), 0);
-}
-
-/// The smallest executor: parks its thread between two polls.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! The running of a handler, with everything that stands around it.
 
 use std::future::{Future, poll_fn};
+use std::num::NonZeroU32;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -48,21 +49,21 @@ pub(crate) struct Entered<'a> {
     timeout: Option<Duration>,
 }
 
-/// What a kind of handler sets for itself.
-#[derive(Default)]
-pub(crate) struct Around<'a> {
-    pub(crate) rate: Option<std::num::NonZeroU32>,
-    pub(crate) layers: Option<&'a Layers>,
-}
-
 impl Chain {
-    pub(crate) fn new(plan: &HandlerPlan, agents: &Layers, around: Around<'_>, core: &Core) -> Self {
+    /// `agents` are the layers of the whole agent, `own` those of the handler.
+    pub(crate) fn new(
+        plan: &HandlerPlan,
+        agents: &Layers,
+        rate: Option<NonZeroU32>,
+        own: &Layers,
+        core: &Core,
+    ) -> Self {
         let shared = &core.shared;
-        let layers = shared.env.layers.0.iter().chain(&agents.0).chain(around.layers.iter().flat_map(|own| &own.0));
+        let layers = shared.env.layers.0.iter().chain(&agents.0).chain(&own.0);
         Self {
             handler: plan.name.clone(),
             kind: plan.kind,
-            pace: around.rate.map(Pace::new),
+            pace: rate.map(Pace::new),
             layers: layers.cloned().collect(),
             meter: Meter::new(shared.env.metered, &shared.agent, &plan.name, plan.kind),
             tally: shared.tallies.of(&plan.name, plan.kind),

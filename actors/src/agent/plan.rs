@@ -1,6 +1,7 @@
 //! What an agent declared, with its types erased: one erasure for each handler, none for each layer.
 
 use std::cell::OnceCell;
+use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use super::builder::{ConsumerOptions, CronOptions, HookOptions, PeriodicOptions,
 use super::chain::Chain;
 use super::extract::{Extract, Needs, QueueUse, SignalUse};
 use super::handle::Handle;
-use super::instance::Instance;
+use super::instance::{Core, Instance};
 use super::invocation::Invocation;
 use super::reception::Receiver;
 use super::turns::Turn;
@@ -72,7 +73,7 @@ pub(crate) struct HandlerPlan {
     pub(crate) turn: Turn,
     pub(crate) needs: Needs,
     /// What stands around it, made when it first runs: most handlers of most agents are idle.
-    pub(crate) chain: OnceCell<Rc<Chain>>,
+    chain: OnceCell<Rc<Chain>>,
 }
 
 impl HandlerPlan {
@@ -80,6 +81,10 @@ impl HandlerPlan {
         let mut needs = Needs::default();
         X::needs(&mut needs);
         Self { name: name.into(), kind, turn, needs, chain: OnceCell::new() }
+    }
+
+    pub(crate) fn chain(&self, agents: &Layers, rate: Option<NonZeroU32>, own: &Layers, core: &Core) -> &Rc<Chain> {
+        self.chain.get_or_init(|| Rc::new(Chain::new(self, agents, rate, own, core)))
     }
 }
 

@@ -1,10 +1,9 @@
 //! Runs of handlers that no message begins: hooks, timers, servers and closures of handles.
 
-use std::rc::Rc;
 use std::time::Duration;
 
 use super::access::Access;
-use super::chain::{Around, Chain, Ran};
+use super::chain::Ran;
 use super::context::Cx;
 use super::handle::{Handle, Job};
 use super::instance::{Instance, guarded_now};
@@ -22,9 +21,7 @@ async fn run_task<A: 'static>(
     task: &Task<A>,
 ) -> Ran {
     let core = &instance.core;
-    let around = Around { rate: None, layers: Some(layers) };
-    let chain = || Rc::new(Chain::new(plan, &instance.plan.layers, around, core));
-    let chain = plan.chain.get_or_init(chain);
+    let chain = plan.chain(&instance.plan.layers, None, layers, core);
     let run = Invocation::new(core, core.cx.clone(), plan);
     let entered = chain.enter(&run, Some(timeout));
     let _turn = core.turns.take(plan.turn).await;
@@ -74,9 +71,7 @@ pub(crate) async fn run_server<A: 'static, O>(
     timeout: Option<Duration>,
 ) -> Result<(), String> {
     let core = &instance.core;
-    let around = Around { rate: None, layers: Some(layers) };
-    let chain = || Rc::new(Chain::new(&plan.handler, &instance.plan.layers, around, core));
-    let chain = plan.handler.chain.get_or_init(chain);
+    let chain = plan.handler.chain(&instance.plan.layers, None, layers, core);
     let run = Invocation::new(core, cx.clone(), &plan.handler);
     let entered = chain.enter(&run, timeout);
     let handler = async { (plan.serve)(handle.with_cx(cx), &run).await };

@@ -248,8 +248,7 @@ impl GroupBuilder {
         let group = Group {
             buses: Routes { default: Some(bus.clone()), named: BTreeMap::new() },
             brokers: Routes { default: Some(broker.clone()), named: BTreeMap::new() },
-            shared_env: Arc::new(env.clone()),
-            env,
+            env: Arc::new(env),
             bus,
             broker,
             registry: Arc::new(registry),

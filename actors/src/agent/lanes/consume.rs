@@ -7,7 +7,7 @@ use std::time::Duration;
 use formicary_protocol::{Bytes, DeadReason, Failure};
 
 use super::Row;
-use crate::agent::chain::{Around, Chain, Entered, Ran};
+use crate::agent::chain::{Chain, Entered, Ran};
 use crate::agent::decode::DecodeFailure;
 use crate::agent::delivery::DeliveryState;
 use crate::agent::instance::{Core, Instance, guarded_now};
@@ -112,8 +112,7 @@ impl ConsumeLane {
     pub(crate) fn open<A>(instance: &Instance<A>, at: usize) -> Self {
         let (core, plan) = (&instance.core, &instance.plan.consumers[at]);
         let options = &plan.options;
-        let around = Around { rate: options.rate, layers: Some(&options.layers) };
-        let chain = || Rc::new(Chain::new(&plan.handler, &instance.plan.layers, around, core));
+        let chain = plan.handler.chain(&instance.plan.layers, options.rate, &options.layers, core);
         let slot = core.consumers.borrow()[at].clone();
         let mut run = Invocation::new(core, core.cx.clone(), &plan.handler);
         run.place = Some(slot.queue.clone());
@@ -123,7 +122,7 @@ impl ConsumeLane {
             at,
             turn: plan.handler.turn,
             timeout: options.timeout,
-            chain: plan.handler.chain.get_or_init(chain).clone(),
+            chain: chain.clone(),
             run,
             in_hand: None,
             row: Row::default(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use formicary_protocol::Value;
 
 use super::Row;
-use crate::agent::chain::{Around, Chain, Entered, Ran};
+use crate::agent::chain::{Chain, Entered, Ran};
 use crate::agent::decode::DecodeFailure;
 use crate::agent::instance::{Core, Instance, guarded_now};
 use crate::agent::invocation::Invocation;
@@ -49,15 +49,14 @@ impl ReceiveLane {
     pub(crate) fn open<A: 'static>(instance: &Instance<A>, receiver: &Receiver<A>) -> Self {
         let (core, plan) = (&instance.core, &receiver.plan);
         let options = &plan.options;
-        let around = Around { rate: options.rate, layers: Some(&options.layers) };
-        let chain = || Rc::new(Chain::new(&plan.handler, &instance.plan.layers, around, core));
+        let chain = plan.handler.chain(&instance.plan.layers, options.rate, &options.layers, core);
         Self {
             core: core.clone(),
             inbox: receiver.inbox.clone(),
             lanes: receiver.lanes(),
             turn: plan.handler.turn,
             timeout: options.timeout,
-            chain: plan.handler.chain.get_or_init(chain).clone(),
+            chain: chain.clone(),
             run: Invocation::new(core, core.cx.clone(), &plan.handler),
             in_hand: None,
             holds: false,
