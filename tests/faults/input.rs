@@ -146,7 +146,7 @@ async fn bad_messages_are_dead_letters_at_once() {
     };
     until(SOON, "the dead letters", dead).await;
     until(SOON, "the good one", async || ledger.open().done.contains_key(&99)).await;
-    let letters = group.broker().dead("jobs", formicary::contract::DeadRequest::Peek(100)).await.unwrap();
+    let letters = group.broker().peek("jobs", formicary::contract::Letters::all().oldest(100)).await.unwrap();
     let mut kept: Vec<_> = letters.iter().map(|letter| letter.entry.body.to_vec()).collect();
     kept.sort();
     bodies.sort();

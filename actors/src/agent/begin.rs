@@ -16,6 +16,7 @@ use super::task_group::OwnTasks;
 use super::tasks::{run_hook, run_server};
 use super::timers;
 use super::turns::Turns;
+use crate::broker::Intake;
 use crate::error::Error;
 
 /// Makes an instance, runs `pre_start`, and the first time subscribes and consumes.
@@ -73,7 +74,7 @@ async fn consume<A: 'static>(life: &mut Life<A>) -> Result<(), Error> {
         let id = broker.next_consumer();
         slots.push(Rc::new(ConsumerSlot::new(inbox.clone(), plan.queue.name.into(), broker.clone(), id)));
         life.consumers = slots.clone().into();
-        broker.consume_as(id, plan.queue.name, plan.options.concurrency, &consumer, inbox).await?;
+        broker.consume_as(id, Intake::new(plan.queue.name, plan.options.concurrency, &consumer, inbox)).await?;
     }
     if !slots.is_empty() {
         life.reception.facts().consumes(slots.iter().map(|slot| Arc::downgrade(&slot.inbox)).collect());

@@ -29,12 +29,12 @@ impl DeliveryState {
         if self.settled.swap(true, Ordering::AcqRel) {
             return None;
         }
-        Some(Settlement { token: self.delivered.token, outcome, failure, outbox: Vec::new() })
+        Some(Settlement::new(self.delivered.token, outcome).failed(failure))
     }
 
     pub(crate) fn settle(&self, outcome: Outcome, failure: Option<Failure>) {
         if let Some(settlement) = self.settlement(outcome, failure) {
-            self.broker.settle(self.consumer, vec![settlement]);
+            self.broker.settle(self.consumer, settlement);
         }
     }
 }

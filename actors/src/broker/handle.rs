@@ -7,9 +7,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::BrokerPort;
+use super::intake::Intake;
 use crate::contract::{
-    Cancel, CloseBroker, ConnectionState, Consume, ConsumerId, Counts, Dead, DeadRequest, DeliveryInlet,
-    DescribeBroker, Description, Inspect, Outgoing, Permits, Replies, Reply, Send, SendOptions, Settle, Settlement,
+    Cancel, CloseBroker, Concerned, ConnectionState, Consume, ConsumerId, Counts, Dead, DeadRequest, DeliveryInlet,
+    DescribeBroker, Description, Inspect, Letters, Outgoing, Permits, Replies, Reply, Send, SendOptions, Settle,
+    SettleError, Settlements, WasSeen,
 };
 use crate::error::{Error, SendError};
 use crate::{Env, payload};
@@ -87,15 +89,36 @@ impl Broker {
         pending.await.ok_or(Error::Closed("the broker"))?
     }
 
-    /// Looks at, replays or purges dead letters; returns the letters concerned.
+    /// Reads dead letters of a queue, the oldest first, and leaves them.
     ///
     /// # Errors
     /// When the broker cannot be reached, refuses, or cannot do it.
-    pub async fn dead(&self, queue: &str, request: DeadRequest) -> Result<Vec<DeadLetter>, Error> {
+    pub async fn peek(&self, queue: &str, which: Letters) -> Result<Vec<DeadLetter>, Error> {
+        Ok(self.dead(queue, DeadRequest::Peek, which).await?.letters)
+    }
+
+    /// Puts dead letters back into their queue, the oldest first: their attempts are counted anew, and their history is
+    /// kept. Returns how many. What dies again meanwhile is not replayed a second time.
+    ///
+    /// # Errors
+    /// As [`Broker::peek`]; some may have been put back then.
+    pub async fn replay(&self, queue: &str, which: Letters) -> Result<u64, Error> {
+        Ok(self.dead(queue, DeadRequest::Replay, which).await?.count)
+    }
+
+    /// Deletes dead letters. Returns how many.
+    ///
+    /// # Errors
+    /// As [`Broker::peek`]; some may have been deleted then.
+    pub async fn purge(&self, queue: &str, which: Letters) -> Result<u64, Error> {
+        Ok(self.dead(queue, DeadRequest::Purge, which).await?.count)
+    }
+
+    async fn dead(&self, queue: &str, request: DeadRequest, which: Letters) -> Result<Concerned, Error> {
         self.declared(queue)?;
         let (reply, pending) = Reply::new();
         let deadline = self.send_deadline();
-        self.0.port.put(Dead { queue: queue.into(), request, deadline, reply });
+        self.0.port.put(Dead { queue: queue.into(), request, which, deadline, reply });
         pending.await.ok_or(Error::Closed("the broker"))?
     }
 
@@ -145,26 +168,38 @@ impl Broker {
         consumer: &str,
         inlet: Arc<dyn DeliveryInlet>,
     ) -> Result<ConsumerId, Error> {
-        let id = self.next_consumer();
-        self.consume_as(id, queue, credit, consumer, inlet).await?;
-        Ok(id)
+        self.consume_with(Intake::new(queue, credit, consumer, inlet)).await
     }
 
     pub(crate) fn next_consumer(&self) -> ConsumerId {
         ConsumerId(self.0.consumers.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub(crate) async fn consume_as(
-        &self,
-        id: ConsumerId,
-        queue: &str,
-        credit: NonZeroUsize,
-        consumer: &str,
-        inlet: Arc<dyn DeliveryInlet>,
-    ) -> Result<(), Error> {
+    /// Consumes with everything that a consumer may ask of its broker.
+    ///
+    /// # Errors
+    /// When the broker is closed, refuses, or cannot do what is asked.
+    pub async fn consume_with(&self, intake: Intake) -> Result<ConsumerId, Error> {
+        let id = self.next_consumer();
+        self.consume_as(id, intake).await?;
+        Ok(id)
+    }
+
+    pub(crate) async fn consume_as(&self, id: ConsumerId, intake: Intake) -> Result<(), Error> {
         let (reply, pending) = Reply::new();
-        let (queue, consumer) = (queue.into(), consumer.into());
-        self.0.port.put(Consume { id, queue, credit, consumer, inlet, reply });
+        let Intake { queue, credit, consumer, outbox, dedup, inlet } = intake;
+        self.0.port.put(Consume { id, queue, credit, consumer, outbox, dedup, inlet, reply });
+        pending.await.ok_or(Error::Closed("the broker"))?
+    }
+
+    /// Which keys of a queue are remembered by earlier acknowledgements ([`crate::contract::Seen`]).
+    ///
+    /// # Errors
+    /// When the broker cannot be reached in time (5 s), or refuses.
+    pub async fn were_seen(&self, consumer: ConsumerId, keys: Vec<Arc<str>>) -> Result<Vec<bool>, Error> {
+        let (reply, pending) = Reply::new();
+        let deadline = self.send_deadline();
+        self.0.port.put(WasSeen { consumer, keys, deadline, reply });
         pending.await.ok_or(Error::Closed("the broker"))?
     }
 
@@ -176,8 +211,20 @@ impl Broker {
     }
 
     /// Settles deliveries. The adapter keeps the batch until it is applied.
-    pub fn settle(&self, consumer: ConsumerId, batch: Vec<Settlement>) {
-        self.0.port.put(Settle { consumer, batch, reply: None });
+    pub fn settle(&self, consumer: ConsumerId, batch: impl Into<Settlements>) {
+        self.0.port.put(Settle { consumer, batch: batch.into(), reply: None });
+    }
+
+    /// Settles deliveries, and returns when the broker has applied it.
+    ///
+    /// # Errors
+    /// [`SettleError`]: which of them came too late, or why none was applied.
+    pub async fn settled(&self, consumer: ConsumerId, batch: impl Into<Settlements>) -> Result<(), SettleError> {
+        let (reply, pending) = Reply::new();
+        let batch = batch.into();
+        let all = batch.len();
+        self.0.port.put(Settle { consumer, batch, reply: Some(reply) });
+        pending.await.unwrap_or(Err(SettleError::Closed(all)))
     }
 
     pub(crate) async fn close(&self, deadline: Instant) {

@@ -4,6 +4,7 @@
 //! messages of [`crate::contract`].
 
 mod handle;
+mod intake;
 mod memory;
 mod port;
 #[cfg(feature = "redis")]
@@ -11,5 +12,6 @@ pub mod redis;
 pub(crate) mod settled;
 
 pub use handle::Broker;
+pub use intake::Intake;
 pub use memory::MemoryBroker;
 pub use port::BrokerPort;

@@ -5,7 +5,7 @@ use actix::Message;
 use formicary_protocol::{Bytes, DeadLetter, Failure};
 use tokio::time::Instant;
 
-use super::{DeliveryInlet, Description, Outcome, Permit, Reply, Token};
+use super::{Counts, DeliveryInlet, Description, Letters, Outcome, Permit, Reply, Settlements, Token};
 use crate::error::{Error, SendError};
 
 /// What a sender may ask for beside the body. An adapter refuses what its [`super::Capabilities`] lack.
@@ -80,6 +80,12 @@ pub struct Consume {
     pub credit: std::num::NonZeroUsize,
     /// Who consumes, for logs: agent and handler.
     pub consumer: Arc<str>,
+    /// Queues to which messages may be sent together with an acknowledgement ([`Settlement::outbox`]). An adapter that
+    /// cannot, for one of them, refuses the consumer.
+    pub outbox: Arc<[Arc<str>]>,
+    /// How keys of messages are remembered, if they are ([`Settlement::seen`]). An adapter that cannot refuses the
+    /// consumer.
+    pub dedup: Option<DedupBy>,
     /// Where deliveries are put.
     pub inlet: Arc<dyn DeliveryInlet>,
     /// Consuming, or why not.
@@ -92,8 +98,29 @@ impl std::fmt::Debug for Consume {
     }
 }
 
+/// What tells two messages to be the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DedupBy {
+    /// The id that the sender gave: for adapters whose messages have one (see
+    /// [`Capabilities::headers`](super::Capabilities)).
+    Id,
+    /// A key that the consumer reads from the message.
+    Key,
+}
+
+/// A key that is remembered from an acknowledgement on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// What tells two messages to be the same.
+    pub key: Arc<str>,
+    /// How long it is remembered.
+    pub window: Duration,
+}
+
 /// What became of one delivery.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Settlement {
     /// Which delivery.
     pub token: Token,
@@ -101,20 +128,53 @@ pub struct Settlement {
     pub outcome: Outcome,
     /// What went wrong, kept in the message's history.
     pub failure: Option<Failure>,
-    /// Messages that are sent in the same atomic step. An adapter without that capability refuses the batch.
+    /// Messages that are sent in the same atomic step as an `Ack`, and only if it is applied. An adapter without that
+    /// capability refuses the batch.
     pub outbox: Vec<Outgoing>,
+    /// A key that is remembered in the same atomic step as an `Ack`. When it is remembered already, the message is
+    /// acknowledged and its outbox is not sent: another one like it was first.
+    pub seen: Option<Seen>,
 }
 
-/// Settles a batch. The adapter keeps it until applied, through outages, and holds the credit until then.
+impl Settlement {
+    /// An outcome and nothing else.
+    pub fn new(token: Token, outcome: Outcome) -> Self {
+        Self { token, outcome, failure: None, outbox: Vec::new(), seen: None }
+    }
+
+    /// The same with what went wrong.
+    #[must_use]
+    pub fn failed(mut self, failure: Option<Failure>) -> Self {
+        self.failure = failure;
+        self
+    }
+}
+
+/// Settles deliveries. The adapter keeps what is to be settled until it is applied, through outages, and holds the credit
+/// until then.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Settle {
     /// Whose deliveries.
     pub consumer: ConsumerId,
     /// What became of them.
-    pub batch: Vec<Settlement>,
+    pub batch: Settlements,
     /// Told when the batch is applied; errors name the tokens that were refused.
     pub reply: Option<Reply<Result<(), super::SettleError>>>,
+}
+
+/// Asks which keys are remembered ([`Settlement::seen`]) in a consumer's queue.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct WasSeen {
+    /// The consumer.
+    pub consumer: ConsumerId,
+    /// The keys.
+    pub keys: Vec<Arc<str>>,
+    /// When the asker gives up.
+    pub deadline: Instant,
+    /// One answer for each key.
+    pub reply: Reply<Result<Vec<bool>, Error>>,
 }
 
 /// Ends a consumer's intake. Deliveries that are out may still be settled; nothing more is put into the inlet after
@@ -126,32 +186,6 @@ pub struct Cancel {
     pub id: ConsumerId,
     /// Done.
     pub reply: Reply<()>,
-}
-
-/// What a queue holds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-#[non_exhaustive]
-pub struct Counts {
-    /// Messages that wait.
-    pub waiting: u64,
-    /// Messages that were delivered and are not settled, of all consumers that the adapter can see.
-    pub in_flight: u64,
-    /// Messages that wait for the end of a delay.
-    pub delayed: u64,
-    /// Dead letters.
-    pub dead: u64,
-}
-
-impl Counts {
-    /// Counts from their parts.
-    pub fn new(waiting: u64, in_flight: u64, delayed: u64, dead: u64) -> Self {
-        Self { waiting, in_flight, delayed, dead }
-    }
-
-    /// What is still to be handled: waiting, in flight and delayed.
-    pub fn left(&self) -> u64 {
-        self.waiting + self.in_flight + self.delayed
-    }
 }
 
 /// Asks for the counts of a queue.
@@ -170,15 +204,24 @@ pub struct Inspect {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeadRequest {
-    /// Read the oldest, at most so many, and leave them.
-    Peek(usize),
-    /// Put them back into their queue, oldest first, at most so many.
-    Replay(usize),
-    /// Delete all.
+    /// Read them and leave them.
+    Peek,
+    /// Put them back into their queue, oldest first, their attempts counted anew and their history kept.
+    Replay,
+    /// Delete them.
     Purge,
 }
 
-/// Looks at, replays or purges the dead letters of a queue. Replies with the letters concerned.
+/// The dead letters that something was done with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Concerned {
+    /// How many.
+    pub count: u64,
+    /// Themselves, the oldest first, when they were asked for: by [`DeadRequest::Peek`].
+    pub letters: Vec<DeadLetter>,
+}
+
+/// Looks at, replays or purges the dead letters of a queue.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Dead {
@@ -186,10 +229,12 @@ pub struct Dead {
     pub queue: Arc<str>,
     /// What to do.
     pub request: DeadRequest,
+    /// With which of them.
+    pub which: Letters,
     /// When the asker gives up.
     pub deadline: Instant,
-    /// The letters concerned.
-    pub reply: Reply<Result<Vec<DeadLetter>, Error>>,
+    /// What it was done with.
+    pub reply: Reply<Result<Concerned, Error>>,
 }
 
 /// Asks a broker what it is and can do.

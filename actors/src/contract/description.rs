@@ -20,6 +20,8 @@ pub struct Capabilities {
     pub receiver_counts: bool,
     /// Messages can be sent in one atomic step with an acknowledgement.
     pub outbox: bool,
+    /// Keys of messages are remembered in one atomic step with an acknowledgement.
+    pub dedup: bool,
 }
 
 /// Whether an adapter reaches its server.

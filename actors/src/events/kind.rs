@@ -38,6 +38,12 @@ kinds! {
     DeadLettered = "dead_lettered",
     /// A message went back untouched.
     Returned = "returned",
+    /// A message was taken over from a consumer that is dead.
+    Reclaimed = "reclaimed",
+    /// A message was acknowledged unhandled: another one like it was handled within the window of `dedup`.
+    Deduplicated = "deduplicated",
+    /// The last attempt of a message failed, and its consumer keeps no dead letters.
+    Discarded = "discarded",
     /// A settlement was refused because the message is not ours any more.
     LateSettlement = "late_settlements",
     /// A settlement could not be applied before the stop deadline.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use formicary_actors::agent::{Agent, AgentBuilder, Delivery, SentBy};
-use formicary_actors::contract::{DeadRequest, SendOptions};
+use formicary_actors::contract::{Letters, SendOptions};
 use formicary_actors::events::EventKind;
 use formicary_actors::{Error, HandlerError};
 use serde_json::json;
@@ -75,17 +75,17 @@ async fn tell(stage: &Stage) -> Vec<String> {
     until(SOON, "the signals", async || log.lines().iter().filter(|line| line.starts_with("hear")).count() == 4).await;
     until(SOON, "the bad input", async || group.events().count(EventKind::BadInput) == 4).await;
     told.push(format!("{:?}", group.broker().inspect("jobs").await.unwrap()));
-    let letters = group.broker().dead("jobs", DeadRequest::Peek(10)).await.unwrap();
+    let letters = group.broker().peek("jobs", Letters::all().oldest(10)).await.unwrap();
     let letters = letters.iter().map(|letter| {
         let history: Vec<_> =
             letter.entry.history.iter().map(|f| format!("{} {} {}", f.agent, f.handler, f.error)).collect();
         format!("{} {} {:?} {history:?}", letter.reason, letter.entry.attempt, letter.entry.body)
     });
     told.extend(letters);
-    let replayed = group.broker().dead("jobs", DeadRequest::Replay(1)).await.unwrap();
-    told.push(format!("replayed {}", replayed.len()));
+    let replayed = group.broker().replay("jobs", Letters::all().oldest(1)).await.unwrap();
+    told.push(format!("replayed {replayed}"));
     until(SOON, "the replay", async || group.events().count(EventKind::DeadLettered) == 3).await;
-    told.push(format!("purged {}", group.broker().dead("jobs", DeadRequest::Purge).await.unwrap().len()));
+    told.push(format!("purged {}", group.broker().purge("jobs", Letters::all()).await.unwrap()));
     let events = group.events().clone();
     let stopped = group.stop_agents().await;
     told.push(format!("{:?}", stopped.broker().inspect("jobs").await.unwrap()));

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use formicary_actors::HandlerError;
 use formicary_actors::agent::{Agent, AgentBuilder, Delivery, Push};
-use formicary_actors::contract::{DeadRequest, SendOptions};
+use formicary_actors::contract::{Letters, SendOptions};
 use formicary_actors::events::EventKind;
 use formicary_actors::group::Group;
 use formicary_protocol::DeadReason;
@@ -78,7 +78,7 @@ async fn the_fifth_failure_is_the_last(stage: &Stage) {
     until(patience, "the dead letter", async || group.events().count(EventKind::DeadLettered) == 1).await;
     assert_eq!(log.lines(), ["500 1", "500 2", "500 3", "500 4", "500 5"]);
     assert_eq!(counts(&group).await, (0, 0, 0, 1));
-    let letters = group.broker().dead("jobs", DeadRequest::Peek(10)).await.unwrap();
+    let letters = group.broker().peek("jobs", Letters::all().oldest(10)).await.unwrap();
     assert_eq!(letters.len(), 1);
     let letter = &letters[0];
     assert_eq!((letter.reason.clone(), letter.entry.attempt), (DeadReason::Exhausted, 5));
@@ -101,7 +101,7 @@ async fn what_cannot_be_decoded_is_dead_at_once(stage: &Stage) {
     stage.push_raw("jobs", b"{\"n\": 1}").await;
     until(SOON, "five dead letters", async || group.events().count(EventKind::DeadLettered) == 5).await;
     until(SOON, "the good one", async || group.events().count(EventKind::Consumed) == 1).await;
-    let letters = group.broker().dead("jobs", DeadRequest::Peek(10)).await.unwrap();
+    let letters = group.broker().peek("jobs", Letters::all().oldest(10)).await.unwrap();
     let mut reasons: Vec<_> = letters.iter().map(|letter| letter.reason.to_string()).collect();
     reasons.sort();
     assert_eq!(reasons, ["too large", "undecodable", "undecodable", "undecodable", "undecodable"]);
@@ -197,7 +197,7 @@ async fn a_delivery_can_be_settled_by_hand(stage: &Stage) {
     until(SOON, "two acknowledged", async || group.events().count(EventKind::Consumed) == 2).await;
     until(SOON, "one dead", async || group.events().count(EventKind::DeadLettered) == 1).await;
     assert_eq!(group.events().count(EventKind::Retried), 1);
-    let letters = group.broker().dead("jobs", DeadRequest::Peek(10)).await.unwrap();
+    let letters = group.broker().peek("jobs", Letters::all().oldest(10)).await.unwrap();
     assert_eq!(letters[0].reason, DeadReason::Refused);
     group.stop().await;
 }

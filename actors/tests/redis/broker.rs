@@ -23,8 +23,8 @@ pub async fn consume(broker: &Broker, credit: usize) -> (ConsumerId, Arc<Tray>) 
 }
 
 async fn counts(broker: &Broker, what: &str, wanted: (u64, u64, u64, u64)) {
-    let wanted = Counts::new(wanted.0, wanted.1, wanted.2, wanted.3);
-    wait::until(5 * S, what, async || broker.inspect("mailer").await.unwrap() == wanted).await;
+    let told = |counts: Counts| (counts.waiting, counts.in_flight, counts.delayed, counts.dead);
+    wait::until(5 * S, what, async || told(broker.inspect("mailer").await.unwrap()) == wanted).await;
 }
 
 #[actix::test]
@@ -80,7 +80,7 @@ async fn python_pushes_and_pops_beside_us_and_bodies_are_any_bytes() {
     }
     let got = tray.until(7).await;
     assert_eq!(tray.bodies(), bodies);
-    broker.settle(id, got.iter().map(|one| settle(one.token, Outcome::Return)).collect());
+    broker.settle(id, got.iter().map(|one| settle(one.token, Outcome::Return)).collect::<Vec<_>>());
     let again = tray.until(14).await;
     assert_eq!(tray.bodies()[7..], bodies, "returned untouched and in order");
     assert!(again.iter().all(|one| one.attempt == 1));

@@ -112,7 +112,7 @@ async fn a_take_whose_answer_is_lost_loses_nothing() {
     let mut bodies = tray.bodies();
     bodies.sort();
     assert_eq!(bodies, ["0", "1", "2"]);
-    broker.settle(id, got.iter().map(|one| settle(one.token, Outcome::Ack)).collect());
+    broker.settle(id, got.iter().map(|one| settle(one.token, Outcome::Ack)).collect::<Vec<_>>());
     let events = &broker.env().events;
     wait::until(2 * S, "all settled", async || events.count(EventKind::Consumed) == 3).await;
     assert_eq!((taken(&server, "mailer").await, tray.all().len()), (0, 3));

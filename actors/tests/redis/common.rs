@@ -122,7 +122,7 @@ impl Tray {
 }
 
 pub fn settle(token: Token, outcome: Outcome) -> Settlement {
-    Settlement { token, outcome, failure: None, outbox: Vec::new() }
+    Settlement::new(token, outcome)
 }
 
 /// An integer that the server answers.

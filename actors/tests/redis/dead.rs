@@ -1,6 +1,6 @@
 //! Dead letters.
 
-use formicary_actors::contract::{DeadRequest, Outcome};
+use formicary_actors::contract::{Letters, Outcome};
 use formicary_actors::events::EventKind;
 use formicary_protocol::{DeadLetter, DeadReason, Failure};
 use formicary_test_support::redis::Server;
@@ -27,7 +27,7 @@ async fn dead_letters_are_kept_peeked_replayed_and_purged() {
         dead.failure = Some(Failure::new(3, "Agent", "deliver", "broken"));
         dead
     });
-    broker.settle(id, dead.collect());
+    broker.settle(id, dead.collect::<Vec<_>>());
     let events = &broker.env().events;
     wait::until(2 * S, "250 dead", async || events.count(EventKind::DeadLettered) == 250).await;
     let raw = server.command(&["LINDEX", "mailer:dead", "0"]).await.unwrap();
@@ -36,17 +36,17 @@ async fn dead_letters_are_kept_peeked_replayed_and_purged() {
     assert_eq!(letter.entry.history, [Failure::new(3, "Agent", "deliver", "broken")]);
     assert_eq!((letter.reason.clone(), letter.died_at_ms > 0), (DeadReason::Refused, true));
 
-    assert_eq!(broker.dead("mailer", DeadRequest::Peek(2)).await.unwrap()[0], letter);
-    assert_eq!(broker.dead("mailer", DeadRequest::Peek(usize::MAX)).await.unwrap().len(), 250);
+    assert_eq!(broker.peek("mailer", Letters::all().oldest(2)).await.unwrap()[0], letter);
+    assert_eq!(broker.peek("mailer", Letters::all()).await.unwrap().len(), 250);
     assert_eq!(broker.inspect("mailer").await.unwrap().dead, 250);
-    let replayed = broker.dead("mailer", DeadRequest::Replay(120)).await.unwrap();
-    assert_eq!((replayed.len(), &replayed[0]), (120, &letter));
+    let replayed = broker.replay("mailer", Letters::all().oldest(120)).await.unwrap();
+    assert_eq!(replayed, 120);
     let again = tray.until(370).await;
     assert_eq!((again[250].id.clone(), again[250].attempt), (got[0].id.clone(), 1));
     assert_eq!(again[250].history.len(), 1, "the history is kept");
     let order: Vec<_> = again[250..].iter().map(|one| one.id.clone()).collect();
     assert_eq!(order, got[..120].iter().map(|one| one.id.clone()).collect::<Vec<_>>());
-    assert_eq!(broker.dead("mailer", DeadRequest::Purge).await.unwrap().len(), 130);
+    assert_eq!(broker.purge("mailer", Letters::all()).await.unwrap(), 130);
     assert_eq!(ask(&server, &["EXISTS", "mailer:dead"]).await, 0);
 }
 
@@ -62,8 +62,10 @@ async fn what_is_not_ours_to_read_becomes_a_dead_letter() {
     let (_, tray) = consume(&broker, 4).await;
     let got = tray.until(1).await;
     assert_eq!((&*got[0].id, got[0].attempt), ("a\"b", 3));
-    wait::until(S, "the dead letter", async || broker.dead("mailer", DeadRequest::Peek(9)).await.unwrap().len() == 1)
-        .await;
-    let letters = broker.dead("mailer", DeadRequest::Peek(9)).await.unwrap();
+    wait::until(S, "the dead letter", async || {
+        broker.peek("mailer", Letters::all().oldest(9)).await.unwrap().len() == 1
+    })
+    .await;
+    let letters = broker.peek("mailer", Letters::all().oldest(9)).await.unwrap();
     assert_eq!((&letters[0].entry.body[..], &letters[0].reason), (&b"rubbish"[..], &DeadReason::Undecodable));
 }

@@ -65,7 +65,7 @@ impl ConsumerSlot {
         let Some(settlement) = settlement else { return };
         match &mut *self.returns.borrow_mut() {
             Some(returns) => returns.push(settlement),
-            None => self.broker.settle(self.id, vec![settlement]),
+            None => self.broker.settle(self.id, settlement),
         }
     }
 

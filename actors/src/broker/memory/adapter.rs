@@ -10,8 +10,8 @@ use super::queue::{ConsumerKey, ConsumerState, QueueState};
 use crate::AdapterContext;
 use crate::broker::settled;
 use crate::contract::{
-    Cancel, Capabilities, CloseBroker, ConnectionState, Consume, ConsumerId, Dead, DeadRequest, DescribeBroker,
-    Description, Inspect, Outcome, Send, Settle, SettleError,
+    Cancel, Capabilities, CloseBroker, Concerned, ConnectionState, Consume, ConsumerId, Dead, DeadRequest,
+    DescribeBroker, Description, Inspect, Outcome, Send, Settle, SettleError, WasSeen,
 };
 use crate::error::{Error, SendError};
 
@@ -161,7 +161,7 @@ impl Handler<Consume> for Adapter {
     type Result = ();
 
     fn handle(&mut self, consume: Consume, context: &mut Context<Self>) {
-        let Consume { id, queue, credit, consumer, inlet, reply } = consume;
+        let Consume { id, queue, credit, consumer, inlet, reply, .. } = consume;
         if self.closed {
             return reply.send(Err(Error::Closed("the broker")));
         }
@@ -194,7 +194,7 @@ impl Handler<Settle> for Adapter {
         let key = self.key(consumer);
         let events = self.context.env.events.clone();
         let mut late = Vec::new();
-        settled::returns_last_first(&mut batch);
+        settled::returns_last_first(batch.as_mut_slice());
         {
             let capacity = self.broker.capacity.get();
             let mut state = self.broker.state();
@@ -214,6 +214,15 @@ impl Handler<Settle> for Adapter {
             reply.send(if late.is_empty() { Ok(()) } else { Err(SettleError::Late(late)) });
         }
         self.pump(&queue, context);
+    }
+}
+
+impl Handler<WasSeen> for Adapter {
+    type Result = ();
+
+    fn handle(&mut self, ask: WasSeen, _: &mut Context<Self>) {
+        let reason = "it does not remember keys".to_owned();
+        ask.reply.send(Err(Error::Refused { what: "the memory broker".to_owned(), reason }));
     }
 }
 
@@ -247,25 +256,30 @@ impl Handler<Dead> for Adapter {
         if self.closed {
             return dead.reply.send(Err(Error::Closed("the broker")));
         }
-        let letters = {
+        let concerned = {
             let mut state = self.broker.state();
             let queue = state.queue(&dead.queue);
             match dead.request {
-                DeadRequest::Peek(most) => queue.dead.iter().take(most).cloned().collect(),
-                DeadRequest::Purge => queue.dead.drain(..).collect(),
-                DeadRequest::Replay(most) => {
-                    let most = most.min(queue.dead.len());
-                    let letters: Vec<_> = queue.dead.drain(..most).collect();
-                    for letter in &letters {
-                        let mut entry = letter.entry.clone();
-                        entry.attempt = 1;
-                        queue.delay(Instant::now(), entry);
+                DeadRequest::Replay => {
+                    let letters = queue.take_dead(&dead.which);
+                    let count = letters.len() as u64;
+                    for mut letter in letters {
+                        letter.entry.attempt = 1;
+                        queue.delay(Instant::now(), letter.entry);
                     }
-                    letters
+                    Concerned { count, letters: Vec::new() }
+                }
+                DeadRequest::Purge => {
+                    Concerned { count: queue.take_dead(&dead.which).len() as u64, letters: Vec::new() }
+                }
+                DeadRequest::Peek => {
+                    let held = queue.dead.iter().filter(|letter| dead.which.holds(letter));
+                    let letters: Vec<_> = held.take(dead.which.most).cloned().collect();
+                    Concerned { count: letters.len() as u64, letters }
                 }
             }
         };
-        dead.reply.send(Ok(letters));
+        dead.reply.send(Ok(concerned));
         self.pump(&dead.queue, context);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use formicary_protocol::{Bytes, DeadLetter, Entry};
 use tokio::time::Instant;
 
-use crate::contract::{ConsumerId, Counts, Delivered, DeliveryInlet, Outcome, Settlement, Token};
+use crate::contract::{ConsumerId, Counts, DeadCounts, Delivered, DeliveryInlet, Letters, Outcome, Settlement, Token};
 use crate::{Env, Ids};
 
 /// One queue: the five places of a message, named as on Redis.
@@ -70,7 +70,25 @@ impl QueueState {
 
     pub(super) fn counts(&self) -> Counts {
         let taken: usize = self.consumers.values().map(|consumer| consumer.taken.len()).sum();
-        Counts::new(self.waiting.len() as u64, taken as u64, self.delayed.len() as u64, self.dead.len() as u64)
+        let mut dead = DeadCounts::default();
+        self.dead.iter().for_each(|letter| dead.add(&letter.reason, 1));
+        Counts::new(self.waiting.len() as u64, taken as u64, self.delayed.len() as u64, dead)
+    }
+
+    /// Takes dead letters out, the oldest first.
+    pub(super) fn take_dead(&mut self, which: &Letters) -> Vec<DeadLetter> {
+        let mut taken = Vec::new();
+        self.dead = std::mem::take(&mut self.dead)
+            .into_iter()
+            .filter_map(|letter| match taken.len() < which.most && which.holds(&letter) {
+                true => {
+                    taken.push(letter);
+                    None
+                }
+                false => Some(letter),
+            })
+            .collect();
+        taken
     }
 
     /// When the next delayed message is due.

@@ -9,6 +9,7 @@ use super::{consume, inspect, publish, settle};
 use crate::broker::settled;
 use crate::contract::{
     Cancel, Capabilities, CloseBroker, Consume, Dead, DescribeBroker, Description, Inspect, Send, Settle, SettleError,
+    WasSeen,
 };
 use crate::error::Error;
 
@@ -69,6 +70,15 @@ impl Handler<Settle> for Adapter {
             return reply.into_iter().for_each(|reply| reply.send(Err(SettleError::Closed(batch.len()))));
         };
         settle::settle(&self.0, &consumer, batch, reply);
+    }
+}
+
+impl Handler<WasSeen> for Adapter {
+    type Result = ();
+
+    fn handle(&mut self, ask: WasSeen, _: &mut Context<Self>) {
+        let reason = "it does not remember keys".to_owned();
+        ask.reply.send(Err(Error::Refused { what: "the redis broker".to_owned(), reason }));
     }
 }
 

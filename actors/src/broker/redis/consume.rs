@@ -233,7 +233,7 @@ fn deliver(link: &Rc<Link>, consumer: &Rc<Consumer>, got: Entries) {
             Entry::new(&id, link.context.env.clock.now_ms(), bytes)
         });
         let delivered = consumer.hold(field, entry);
-        let settled = |outcome| Settlement { token: delivered.token, outcome, failure: None, outbox: Vec::new() };
+        let settled = |outcome| Settlement::new(delivered.token, outcome);
         if !readable {
             dead.push(settled(Outcome::Dead { reason: DeadReason::Undecodable }));
         } else if consumer.cancelled.get() {
@@ -244,7 +244,7 @@ fn deliver(link: &Rc<Link>, consumer: &Rc<Consumer>, got: Entries) {
     }
     dead.append(&mut back);
     if !dead.is_empty() {
-        settle::settle(link, consumer, dead, None);
+        settle::settle(link, consumer, dead.into(), None);
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::connection::Link;
 use super::keys::Keys;
-use crate::contract::{Counts, Dead, DeadRequest, Inspect};
+use crate::contract::{Concerned, Counts, Dead, DeadCounts, DeadRequest, Inspect};
 use crate::error::Error;
 use crate::redis::{Reply, Script};
 
@@ -25,7 +25,11 @@ pub(super) async fn inspect(link: Rc<Link>, inspect: Inspect) {
         let counts: Vec<u64> =
             answer.list().unwrap_or_default().iter().filter_map(|item| u64::try_from(item.int()?).ok()).collect();
         match counts[..] {
-            [waiting, in_flight, delayed, dead] => Ok(Counts::new(waiting, in_flight, delayed, dead)),
+            [waiting, in_flight, delayed, dead] => {
+                let mut reasons = DeadCounts::default();
+                reasons.add(&DeadReason::Other("".into()), dead);
+                Ok(Counts::new(waiting, in_flight, delayed, reasons))
+            }
             _ => Err(Error::Refused { what, reason: "its answer is not four numbers".to_owned() }),
         }
     }));
@@ -33,14 +37,15 @@ pub(super) async fn inspect(link: Rc<Link>, inspect: Inspect) {
 
 /// Looks at, replays or purges dead letters.
 pub(super) async fn dead(link: Rc<Link>, dead: Dead) {
-    let Dead { queue, request, deadline, reply } = dead;
+    let Dead { queue, request, which, deadline, reply } = dead;
     let keys = Keys::of(&queue);
     let outcome = match request {
-        DeadRequest::Peek(most) => peek(&link, &keys, most, deadline).await,
-        DeadRequest::Replay(most) => replay(&link, &keys, most, deadline).await,
+        DeadRequest::Replay => replay(&link, &keys, which.most, deadline).await,
         DeadRequest::Purge => purge(&link, &keys, deadline).await,
+        _ => peek(&link, &keys, which.most, deadline).await,
     };
-    if matches!(request, DeadRequest::Replay(_)) {
+    let outcome = outcome.map(|letters| Concerned { count: letters.len() as u64, letters });
+    if request == DeadRequest::Replay {
         link.due_at(&queue, Instant::now());
     }
     reply.send(outcome);

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use super::connection::Link;
 use super::consumer::Consumer;
 use crate::broker::settled;
-use crate::contract::{Outcome, Reply, SettleError, Settlement, Token};
+use crate::contract::{Outcome, Reply, SettleError, Settlement, Settlements, Token};
 use crate::events::{Event, EventKind};
 use crate::redis::CommandError;
 
@@ -58,7 +58,7 @@ impl Batch {
 pub(super) fn settle(
     link: &Rc<Link>,
     consumer: &Rc<Consumer>,
-    settlements: Vec<Settlement>,
+    settlements: Settlements,
     reply: Option<Reply<Result<(), SettleError>>>,
 ) {
     let batch = Rc::new(Batch {
@@ -209,8 +209,8 @@ fn put_back(link: &Link, consumer: &Consumer, error: &CommandError) {
 pub(super) fn return_rest(link: &Rc<Link>, consumer: &Rc<Consumer>) {
     let unsettled = |(token, held): (&Token, &super::consumer::Held)| (!held.settled).then_some(*token);
     let tokens: Vec<_> = consumer.held.borrow().iter().filter_map(unsettled).collect();
-    let back = |token| Settlement { token, outcome: Outcome::Return, failure: None, outbox: Vec::new() };
-    settle(link, consumer, tokens.into_iter().map(back).collect(), None);
+    let back = |token| Settlement::new(token, Outcome::Return);
+    settle(link, consumer, tokens.into_iter().map(back).collect::<Vec<_>>().into(), None);
 }
 
 /// Counts and logs what could not be told to the server in time.

@@ -50,7 +50,7 @@ async fn two_in_hand(broker: &Broker) -> (ConsumerId, Arc<Tray>) {
 
 fn ack(tray: &Tray, at: usize) -> Settlement {
     let token = tray.0.lock().unwrap()[at].token;
-    Settlement { token, outcome: Outcome::Ack, failure: None, outbox: Vec::new() }
+    Settlement::new(token, Outcome::Ack)
 }
 
 #[actix::test]
