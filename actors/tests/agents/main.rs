@@ -14,6 +14,7 @@ mod layers;
 mod logs;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod policy;
 mod queues;
 mod rates;
 mod receivers;
