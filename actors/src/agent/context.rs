@@ -137,8 +137,8 @@ impl Cx {
     ///
     /// It belongs to the handling: it keeps one of the consumer's places (`concurrency`), has the handler's timeout over again,
     /// and a stop waits for it up to the stop deadline. It holds no turn. What fails is logged and counted, and so is a panic,
-    /// which ends nothing else. Whether the process still lives then nobody knows: what must happen belongs into the
-    /// handler, or into an [`Outbox`](super::Outbox).
+    /// which ends nothing else. It ends with its instance when the agent crashes, and with the process: what must happen
+    /// belongs into the handler, or into an [`Outbox`](super::Outbox).
     ///
     /// ```
     /// use formicary_actors::agent::{Agent, AgentBuilder, Cx};
