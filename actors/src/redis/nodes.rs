@@ -15,7 +15,7 @@ use std::{
 use tokio::time::Instant;
 
 /// A command follows so many redirections; a cluster that says more of them about one key contradicts itself.
-const MOST_REDIRECTIONS: usize = 5;
+pub const MOST_REDIRECTIONS: usize = 5;
 
 /// The way to every node.
 pub struct Nodes<J: Job> {
@@ -28,12 +28,16 @@ struct Known<J: Job> {
     /// Who has a slot, where it is not the home node. There are 16,384 slots.
     owners: BTreeMap<u16, Address>,
     others: BTreeMap<Address, Rc<Node<J>>>,
+    /// How many other nodes were ever opened.
+    opened: u64,
 }
 
 type Address = (String, u16);
 
 /// One node.
 pub struct Node<J: Job> {
+    /// 0 for the home node.
+    number: u64,
     /// Everything but the blocking reads goes over this one.
     pub connection: Connection,
     /// What is to be sent.
@@ -41,16 +45,21 @@ pub struct Node<J: Job> {
 }
 
 impl<J: Job> Node<J> {
-    fn new(connection: Connection) -> Rc<Self> {
-        Rc::new(Self { line: Line::new(connection.clone()), connection })
+    fn new(number: u64, connection: Connection) -> Rc<Self> {
+        Rc::new(Self { number, line: Line::new(connection.clone()), connection })
+    }
+
+    /// Two equal ones are one unbroken connection to one node.
+    pub fn generation(&self) -> (u64, u64) {
+        (self.number, self.connection.generation())
     }
 }
 
 impl<J: Job> Nodes<J> {
     /// The node of the URL. `open` opens a connection to another, with its role.
     pub fn new(home: Connection, open: impl Fn(Endpoint, String, Settings) -> Connection + 'static) -> Self {
-        let known = Known { owners: BTreeMap::new(), others: BTreeMap::new() };
-        Self { home: Node::new(home), known: RefCell::new(known), open: Box::new(open) }
+        let known = Known { owners: BTreeMap::new(), others: BTreeMap::new(), opened: 0 };
+        Self { home: Node::new(0, home), known: RefCell::new(known), open: Box::new(open) }
     }
 
     /// The connection to the node of the URL.
@@ -80,7 +89,7 @@ impl<J: Job> Nodes<J> {
         // A node that does not know its own name leaves it out: it is where it was asked.
         let host = if host.is_empty() { home.host.clone() } else { host };
         let mut known = self.known.borrow_mut();
-        let Known { owners, others } = &mut *known;
+        let Known { owners, others, opened } = &mut *known;
         if (&host, port) == (&home.host, home.port) {
             owners.remove(&slot);
         } else {
@@ -88,7 +97,8 @@ impl<J: Job> Nodes<J> {
             others.entry(owner.clone()).or_insert_with(|| {
                 let endpoint = Endpoint { host: owner.0.clone(), port, ..home.clone() };
                 let role = format!("broker node {}:{port}", owner.0);
-                Node::new((self.open)(endpoint, role, self.home().shared.settings.clone()))
+                *opened += 1;
+                Node::new(*opened, (self.open)(endpoint, role, self.home().shared.settings.clone()))
             });
             owners.insert(slot, owner);
         }
@@ -105,30 +115,11 @@ impl<J: Job> Nodes<J> {
         args: &[Bytes],
         within: Duration,
     ) -> Result<Reply, CommandError> {
-        self.wherever(keys, within, async |connection, left| connection.run(script, keys, args, left).await).await
-    }
-
-    /// Sends a command where its first argument, a key, is.
-    pub async fn request(
-        &self,
-        name: &'static str,
-        args: Vec<Bytes>,
-        within: Duration,
-    ) -> Result<Reply, CommandError> {
-        self.wherever(&args, within, async |connection, left| connection.request(name, args.clone(), left).await).await
-    }
-
-    async fn wherever(
-        &self,
-        keys: &[Bytes],
-        within: Duration,
-        ask: impl AsyncFn(Connection, Duration) -> Result<Reply, CommandError>,
-    ) -> Result<Reply, CommandError> {
         let deadline = Instant::now() + within;
-        let key = keys.first().map_or(&[][..], |key| key);
-        for _ in 0..MOST_REDIRECTIONS {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match ask(self.of(key).connection.clone(), left).await {
+        let first = keys.first().map_or(&[][..], |key| key);
+        for _ in 0..=MOST_REDIRECTIONS {
+            let connection = self.of(first).connection.clone();
+            match connection.run(script, keys, args, deadline.saturating_duration_since(Instant::now())).await {
                 Err(error) if self.moved(&error) => {}
                 outcome => return outcome,
             }

@@ -53,11 +53,11 @@ enum Called {
     Left(Result<Reply, CommandError>),
 }
 
-pub(super) async fn serve(link: Rc<Link>, consumer: Rc<Consumer>, reader: Connection) {
+pub(super) async fn serve(link: Rc<Link>, consumer: Rc<Consumer>) {
     let mut service = Service {
+        reader: Some(link.open_reader(&consumer)),
         link,
         consumer,
-        reader: Some(reader),
         call: None,
         wait: None,
         awaited: None,
@@ -249,6 +249,7 @@ impl Service {
     fn waited(&mut self, turn: &Turn, waited: Result<Waited, CommandError>) {
         let unclear = || CommandError::Unknown("the answer to a turn is not understood".to_owned());
         let (refusal, ran) = match waited {
+            Ok(Waited { refusal: Some(error), .. }) if self.moved(&error) => return,
             Ok(Waited { refusal, ran }) => (refusal, ran),
             Err(error) => (None, Err(error)),
         };
@@ -272,6 +273,16 @@ impl Service {
             self.takes.lengthen();
             self.refused(&refusal);
         }
+    }
+
+    /// The node that was asked has the queue not, or no longer.
+    fn moved(&mut self, error: &CommandError) -> bool {
+        let moved = self.reader.is_some() && self.link.nodes.moved(error);
+        if moved {
+            self.reader = Some(self.link.open_reader(&self.consumer));
+            self.look = true;
+        }
+        moved
     }
 
     fn may_have_taken(&self, error: &CommandError) {
