@@ -10,16 +10,19 @@
 //!
 //! - `connection`: the adapter's end of the connections, and how they are closed.
 //! - `publish`: messages on their way out.
-//! - `consume`: how a consumer begins. `intake`: its task. `turn`: the one script by which it settles and takes.
+//! - `consume`: how a consumer begins. `intake`, `answers`: its task. `turn`: the one script by which it settles and takes.
+//! - `deliver`: messages on their way in.
 //! - `settle`: what became of messages, kept until the server has it (`pending`).
 //! - `lease`: who lives. `reclaim`: what the dead had.
 //! - `inspect`, `dead`, `seen`: counts, dead letters, remembered keys.
 
 mod adapter;
+mod answers;
 mod connection;
 mod consume;
 mod consumer;
 mod dead;
+mod deliver;
 mod field;
 mod held;
 mod inspect;

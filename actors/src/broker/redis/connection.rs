@@ -126,6 +126,7 @@ impl Link {
             consumer.changed.notify_one();
         }
         self.consumers.borrow_mut().clear();
+        self.consumer_left.notify_waiters();
         self.context.state.send_replace(ConnectionState::Closed);
     }
 }
