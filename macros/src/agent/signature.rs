@@ -1,10 +1,12 @@
 //! The signature of a handler: its turn, its payload, its extractors and what it returns.
 
+use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{FnArg, GenericParam, ReturnType, Type};
 
-use super::kind::{Kind, Word};
-use super::types::{bare, last_name, not_owned};
+use super::kind::Kind;
+use super::policy::Policy;
+use super::types::{bare, batch, item, last_name, not_owned};
 use crate::problems::Problems;
 
 /// How a handler gets at its agent.
@@ -25,30 +27,37 @@ pub(super) struct Extractor {
     pub(super) borrowed: bool,
 }
 
+/// What arrives.
+pub(super) struct Payload {
+    pub(super) ty: Type,
+    /// Whether the method takes a `Vec<Item<ty>>`.
+    pub(super) batched: bool,
+}
+
 /// What a handler takes and returns.
 pub(super) struct Signature {
     pub(super) turn: Turn,
-    pub(super) payload: Option<Type>,
+    pub(super) payload: Option<Payload>,
     pub(super) extractors: Vec<Extractor>,
     pub(super) output: Type,
 }
 
 struct Reader<'a> {
-    mark: &'a str,
-    word: Word,
+    /// What errors call the handler: `#[consumer]`.
+    what: &'a str,
+    kind: &'a Kind,
     blocking: bool,
     problems: &'a mut Problems,
 }
 
 pub(super) fn read(
     signature: &syn::Signature,
-    mark: &str,
-    word: Word,
+    what: &str,
     kind: &Kind,
     blocking: bool,
     problems: &mut Problems,
 ) -> Option<Signature> {
-    let mut reader = Reader { mark, word, blocking, problems };
+    let mut reader = Reader { what, kind, blocking, problems };
     reader.head(signature)?;
     let mut inputs = signature.inputs.iter().peekable();
     let takes_self = matches!(inputs.peek(), Some(FnArg::Receiver(_)));
@@ -57,13 +66,15 @@ pub(super) fn read(
         FnArg::Typed(typed) => Some(bare(&typed.ty)),
         FnArg::Receiver(_) => None,
     });
-    let turn = match word {
-        Word::PostStart | Word::Server => reader.handle(signature, first, types.next())?,
+    let turn = match kind {
+        Kind::PostStart | Kind::Server => reader.handle(signature, first, types.next())?,
         _ if blocking => reader.no_agent(first)?,
         _ => reader.turn(signature, first)?,
     };
-    let payload = match word {
-        Word::Receiver | Word::Consumer => Some(reader.payload(signature, kind, types.next())?),
+    let payload = match kind {
+        Kind::Receiver { .. } | Kind::Consumer { .. } | Kind::Exhausted { .. } => {
+            Some(reader.payload(signature, types.next())?)
+        }
         _ => None,
     };
     let extractors = types.map(|ty| reader.extractor(ty)).collect::<Vec<_>>();
@@ -104,7 +115,7 @@ impl Reader<'_> {
     }
 
     fn not_async(&mut self, signature: &syn::Signature) -> Option<()> {
-        let text = if self.word.may_block() {
+        let text = if self.kind.may_block() {
             "a handler is an `async fn`: write `async`, or the option `blocking` for a plain fn that runs on a pool"
         } else {
             "a handler is an `async fn`: write `async`"
@@ -125,7 +136,7 @@ impl Reader<'_> {
     fn turn(&mut self, signature: &syn::Signature, first: Option<&FnArg>) -> Option<Turn> {
         const CURE: &str = "`&self` for a read turn, or `&mut self` for a write turn";
         let Some(FnArg::Receiver(receiver)) = first else {
-            return self.refuse(&signature.ident, format!("#[{}] needs {CURE}, as its first argument", self.mark));
+            return self.refuse(&signature.ident, format!("{} needs {CURE}, as its first argument", self.what));
         };
         match &*receiver.ty {
             Type::Reference(reference) if reference.mutability.is_some() => Some(Turn::Write),
@@ -135,7 +146,7 @@ impl Reader<'_> {
     }
 
     fn handle(&mut self, signature: &syn::Signature, first: Option<&FnArg>, next: Option<&Type>) -> Option<Turn> {
-        let what = if self.word == Word::Server { "#[server]" } else { "#[on(post_start)]" };
+        let what = if matches!(self.kind, Kind::Server) { "#[server]" } else { "#[on(post_start)]" };
         if let Some(receiver) = first {
             return self.refuse(
                 receiver,
@@ -149,16 +160,15 @@ impl Reader<'_> {
         }
     }
 
-    fn payload(&mut self, signature: &syn::Signature, kind: &Kind, payload: Option<&Type>) -> Option<Type> {
-        let several = matches!(kind, Kind::Receiver { signals } if !signals.is_empty());
+    fn payload(&mut self, signature: &syn::Signature, payload: Option<&Type>) -> Option<Payload> {
         let Some(ty) = payload else {
-            let (mark, example) = match self.word {
-                Word::Receiver if several => ("receiver", "signal: SignalValue"),
-                Word::Receiver => ("receiver", "comment: signals::UserComment"),
-                _ => ("consumer", "mail: queues::Mailer"),
+            let example = match self.kind {
+                Kind::Receiver { signals } if signals.is_empty() => "comment: signals::UserComment",
+                Kind::Receiver { .. } => "signal: SignalValue",
+                _ => "mail: queues::Mailer",
             };
             let place = if self.blocking { "the first argument" } else { "the first argument after `self`" };
-            let text = format!("#[{mark}] needs a payload, {place}: write `{example}`, for example");
+            let text = format!("{} needs a payload, {place}: write `{example}`, for example", self.what);
             return self.refuse(&signature.ident, text);
         };
         if let Some(span) = not_owned(ty) {
@@ -166,19 +176,54 @@ impl Reader<'_> {
                 .here(span, "the payload is taken by value, and its type is named: take the `&` or `impl` away");
             return None;
         }
+        match self.kind {
+            Kind::Receiver { signals } => self.signals(ty, signals)?,
+            Kind::Consumer { policy, .. } => return self.messages(ty, policy),
+            _ => {}
+        }
+        if item(ty).is_some() || batch(ty).is_some() {
+            return self.refuse(ty, format!("{} takes one payload: only a #[consumer] takes a batch", self.what));
+        }
+        Some(Payload { ty: ty.clone(), batched: false })
+    }
+
+    /// Whether the payload is what a list of signals needs, or one signal.
+    fn signals(&mut self, ty: &Type, signals: &[Type]) -> Option<()> {
         let is_value = last_name(ty).as_deref() == Some("SignalValue");
-        if several && !is_value {
-            return self.refuse(
+        match signals {
+            [] if is_value => {
+                self.refuse(ty, "which signals? write #[receiver(signals::A, signals::B)], or take the signal's type")
+            }
+            [_, ..] if !is_value => self.refuse(
                 ty,
                 "a receiver with a list of signals takes a `SignalValue`; for one signal, leave the list away",
-            );
+            ),
+            _ => Some(()),
         }
-        if matches!(kind, Kind::Receiver { signals } if signals.is_empty()) && is_value {
-            return self
-                .refuse(ty, "which signals? write #[receiver(signals::A, signals::B)], or take the signal's type");
+    }
+
+    /// The payload of a consumer, which may be a batch.
+    fn messages(&mut self, ty: &Type, policy: &Policy) -> Option<Payload> {
+        let Some(message) = batch(ty) else {
+            if let Some(message) = item(ty) {
+                let message = message.to_token_stream();
+                return self.refuse(ty, format!("a batch is a list: write `Vec<Item<{message}>>`"));
+            }
+            if let Some(batch) = &policy.batch {
+                let text = "`batch` is for a consumer that takes a `Vec<Item<..>>`: write `mails: Vec<Item<queues::Mailer>>`, or take `batch` away";
+                self.problems.here(batch.span, text);
+                return None;
+            }
+            return Some(Payload { ty: ty.clone(), batched: false });
+        };
+        if self.blocking {
+            return self.refuse(ty, "a batch consumer is never `blocking`: take `blocking` away, and hand what blocks to `tokio::task::spawn_blocking`");
         }
-        self.later(ty)?;
-        Some(ty.clone())
+        if let Some(by) = &policy.by {
+            self.problems.here(by.span, "a batch holds messages of many keys: take `by` away; without `concurrency`, batches come one after the other");
+            return None;
+        }
+        Some(Payload { ty: message.clone(), batched: true })
     }
 
     fn extractor(&mut self, ty: &Type) -> Option<Extractor> {
@@ -198,15 +243,7 @@ impl Reader<'_> {
             self.problems.here(span, "an extractor owns its data, and its type is named: take the `&` or `impl` away");
             return None;
         }
-        self.later(inner)?;
         Some(Extractor { ty: inner.clone(), borrowed })
-    }
-
-    fn later(&mut self, ty: &Type) -> Option<()> {
-        if last_name(ty).as_deref() == Some("Outbox") {
-            return self.refuse(ty, "`Outbox` comes with the queues release: take a `Push` until then");
-        }
-        Some(())
     }
 
     fn output(&mut self, signature: &syn::Signature) -> Option<Type> {

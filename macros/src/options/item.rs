@@ -20,9 +20,9 @@ pub(super) enum Item {
 pub(super) enum Value {
     Literal(Lit),
     Type(Type),
-    /// What only layers are.
+    /// Any other expression, such as a layer.
     Other(Expr),
-    /// `name(..)`, which only options that are reserved look like.
+    /// `name(..)`: options of its own.
     Brackets(Group),
 }
 
