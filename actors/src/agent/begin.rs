@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::access::LocalFuture;
 use super::context::Cx;
+use super::delivery_state::Source;
 use super::handle::Handle;
 use super::instance::{Core, CrashCell, Instance, guarded_now};
 use super::lanes::ConsumerSlot;
@@ -72,7 +73,9 @@ async fn consume<A: 'static>(life: &mut Life<A>) -> Result<(), Error> {
         let inbox = Arc::new(ConsumerInbox::new(life.shared.clone()));
         let consumer = format!("{}.{}", life.shared.agent, plan.handler.name);
         let id = broker.next_consumer();
-        slots.push(Rc::new(ConsumerSlot::new(inbox.clone(), plan.queue.name.into(), broker.clone(), id)));
+        let attempts = plan.options.retry.most_attempts();
+        let source = Source { queue: plan.queue.name.into(), broker: broker.clone(), consumer: id, attempts };
+        slots.push(Rc::new(ConsumerSlot::new(inbox.clone(), Arc::new(source))));
         life.consumers = slots.clone().into();
         broker.consume_as(id, Intake::new(plan.queue.name, plan.options.concurrency, &consumer, inbox)).await?;
     }

@@ -5,6 +5,7 @@
 //! under `catch_unwind`, and starts a fresh instance after a crash.
 
 mod access;
+mod after_ack;
 pub(crate) mod answer;
 mod begin;
 mod blocking;
@@ -14,6 +15,8 @@ mod check;
 mod context;
 mod decode;
 mod delivery;
+mod delivery_state;
+mod exhausted;
 mod extract;
 mod flag;
 mod handle;
@@ -22,6 +25,7 @@ mod inbox;
 mod info;
 mod instance;
 mod invocation;
+mod keyed;
 mod lanes;
 mod life;
 mod local_tasks;
@@ -31,6 +35,7 @@ mod receive;
 mod reception;
 mod request;
 mod settings;
+mod settling;
 mod shared;
 mod shell;
 mod stop;
@@ -45,7 +50,7 @@ pub use builder::{
 };
 pub use context::Cx;
 pub use delivery::Delivery;
-pub use extract::{Answering, Call, Extract, Needs, Publish, Push, Recorder, SentBy};
+pub use extract::{Answering, Call, Exhausted, Extract, Needs, Outbox, Publish, Push, Recorder, RetryContext, SentBy};
 pub use handle::{Gone, Handle};
 pub use handlers::{IntoAnswer, SignalValue};
 pub use info::{

@@ -4,41 +4,34 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use formicary_protocol::{Bytes, DeadReason, Failure};
+use formicary_protocol::Bytes;
 
 use super::Row;
-use crate::agent::chain::{Chain, Entered, Ran};
+use crate::agent::chain::{Chain, Entered};
 use crate::agent::decode::DecodeFailure;
-use crate::agent::delivery::DeliveryState;
+use crate::agent::delivery_state::{DeliveryState, Source};
 use crate::agent::instance::{Core, Instance, guarded_now};
 use crate::agent::invocation::Invocation;
 use crate::agent::receive::ConsumerInbox;
+use crate::agent::settling::Settling;
 use crate::agent::shared::Shared;
 use crate::agent::turns::{Guard, Turn};
-use crate::backoff::Backoff;
-use crate::broker::Broker;
-use crate::contract::{ConsumerId, Delivered, Outcome, Settlement};
+use crate::contract::{Delivered, Outcome, Settlement};
 use crate::error::HandlerError;
-use crate::events::BadInput;
 use crate::layers::LayerResult;
 use crate::load::InHand;
-
-/// How many failures a message may have before it is dead.
-const ATTEMPTS: u32 = 5;
 
 /// What a consumer has beside its plan.
 pub(crate) struct ConsumerSlot {
     pub(crate) inbox: Arc<ConsumerInbox>,
-    pub(crate) queue: Arc<str>,
-    pub(crate) broker: Broker,
-    pub(crate) id: ConsumerId,
+    pub(crate) source: Arc<Source>,
     /// While a crash or a stop collects what goes back, so that it goes back in its old order.
     returns: RefCell<Option<Vec<Settlement>>>,
 }
 
 impl ConsumerSlot {
-    pub(crate) fn new(inbox: Arc<ConsumerInbox>, queue: Arc<str>, broker: Broker, id: ConsumerId) -> Self {
-        Self { inbox, queue, broker, id, returns: RefCell::default() }
+    pub(crate) fn new(inbox: Arc<ConsumerInbox>, source: Arc<Source>) -> Self {
+        Self { inbox, source, returns: RefCell::default() }
     }
 
     /// From now on, what goes back waits for [`ConsumerSlot::give_back`].
@@ -57,7 +50,7 @@ impl ConsumerSlot {
     pub(crate) fn give_back(&self) {
         let returns = self.returns.borrow_mut().take().unwrap_or_default();
         if !returns.is_empty() {
-            self.broker.settle(self.id, returns);
+            self.source.broker.settle(self.source.consumer, returns);
         }
     }
 
@@ -65,12 +58,12 @@ impl ConsumerSlot {
         let Some(settlement) = settlement else { return };
         match &mut *self.returns.borrow_mut() {
             Some(returns) => returns.push(settlement),
-            None => self.broker.settle(self.id, settlement),
+            None => self.source.broker.settle(self.source.consumer, settlement),
         }
     }
 
     fn state(&self, delivered: Delivered) -> DeliveryState {
-        DeliveryState::new(delivered, self.queue.clone(), self.broker.clone(), self.id)
+        DeliveryState::new(delivered, self.source.clone())
     }
 }
 
@@ -83,7 +76,9 @@ pub(crate) struct InHandDelivery {
 
 impl Drop for InHandDelivery {
     fn drop(&mut self) {
-        self.slot.put_back(self.state.settlement(Outcome::Return, None));
+        self.slot.put_back(self.state.leftover());
+        // What was to come after an acknowledgement may hold the delivery itself.
+        drop(guarded_now(|| drop(self.state.afterwards())));
     }
 }
 
@@ -95,6 +90,7 @@ pub(crate) struct ConsumeLane {
     turn: Turn,
     timeout: Duration,
     chain: Rc<Chain>,
+    settling: Settling,
     run: Invocation,
     /// While it looks or handles, the group has something in hand.
     in_hand: Option<InHand>,
@@ -109,13 +105,13 @@ pub(crate) struct Begun<'a> {
 }
 
 impl ConsumeLane {
-    pub(crate) fn open<A>(instance: &Instance<A>, at: usize) -> Self {
+    pub(crate) fn open<A: 'static>(instance: &Rc<Instance<A>>, at: usize) -> Self {
         let (core, plan) = (&instance.core, &instance.plan.consumers[at]);
         let options = &plan.options;
         let chain = plan.handler.chain(&instance.plan.layers, options.rate, &options.layers, core);
         let slot = core.consumers.borrow()[at].clone();
         let mut run = Invocation::new(core, core.cx.clone(), &plan.handler);
-        run.place = Some(slot.queue.clone());
+        run.place = Some(slot.source.queue.clone());
         Self {
             core: core.clone(),
             slot,
@@ -123,6 +119,7 @@ impl ConsumeLane {
             turn: plan.handler.turn,
             timeout: options.timeout,
             chain: chain.clone(),
+            settling: Settling::new(instance, at),
             run,
             in_hand: None,
             row: Row::default(),
@@ -158,7 +155,7 @@ impl ConsumeLane {
     }
 
     /// Decodes the message. What cannot be decoded is counted and dead-lettered.
-    pub(crate) fn read<P>(
+    pub(crate) async fn read<P>(
         &mut self,
         delivery: InHandDelivery,
         read: impl FnOnce(&Shared, &Bytes) -> Result<P, DecodeFailure>,
@@ -175,19 +172,12 @@ impl ConsumeLane {
                 Some((message, delivery))
             }
             Ok(Err(bad)) => {
-                let (env, body) = (&shared.env, &delivered.body);
-                crate::bus::bad(env, &self.slot.queue, &delivered.id, bad.what, &bad.reason, body);
-                let reason = match bad.what {
-                    BadInput::TooLarge => DeadReason::TooLarge,
-                    BadInput::Rejected => DeadReason::Rejected,
-                    _ => DeadReason::Undecodable,
-                };
-                delivery.state.settle(Outcome::Dead { reason }, self.failure(&bad.reason));
+                self.settling.undecodable(&delivery.state, bad);
                 None
             }
             Err(message) => {
-                delivery.state.settle(self.outcome_of_failure(delivered.attempt), self.failure(&message));
                 self.core.crash.tell(self.run.scope.handler(), &message);
+                self.settling.fail(&delivery.state, HandlerError::of_kind("panic", message)).await;
                 None
             }
         }
@@ -218,42 +208,12 @@ impl ConsumeLane {
         let Begun { entered, delivery, turn } = begun;
         let ran = self.chain.run(&self.core, entered, &self.run, &|| self.waits(), handler).await;
         drop(turn);
-        match ran {
-            Ran::Ok => delivery.state.settle(Outcome::Ack, None),
-            Ran::Failed(error) => self.fail(&delivery.state, &error.to_string(), &error),
-            Ran::Panicked(message) => {
-                let error = HandlerError::of_kind("panic", message);
-                self.fail(&delivery.state, &format!("panic: {error}"), &error);
-            }
-        }
+        self.settling.settle(&delivery.state, ran).await;
     }
 
     /// The handling is over: its handles have outlived it.
     pub(crate) fn end(&mut self) {
         self.run.end();
-    }
-
-    fn fail(&self, state: &DeliveryState, failure: &str, error: &HandlerError) {
-        let outcome = self.outcome_of_failure(state.delivered.attempt);
-        if matches!(outcome, Outcome::Dead { .. }) {
-            tracing::warn!(
-                agent = %self.core.shared.agent, queue = %state.queue, id = state.delivered.id.as_ref(),
-                "the last of {ATTEMPTS} attempts failed: {error}"
-            );
-        }
-        state.settle(outcome, self.failure(failure));
-    }
-
-    fn failure(&self, error: &str) -> Option<Failure> {
-        let shared = &self.core.shared;
-        Some(Failure::new(shared.env.clock.now_ms(), &shared.agent, self.run.handler(), error))
-    }
-
-    fn outcome_of_failure(&self, attempt: u32) -> Outcome {
-        if attempt >= ATTEMPTS {
-            return Outcome::Dead { reason: DeadReason::Exhausted };
-        }
-        Outcome::Retry { after: Backoff::RETRY.wait(attempt.saturating_sub(1), &self.core.shared.env.ids) }
     }
 
     fn waits(&self) {
