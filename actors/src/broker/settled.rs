@@ -52,6 +52,12 @@ pub(crate) fn applied(events: &Events, queue: &Arc<str>, consumer: &Arc<str>, ou
     }
 }
 
+/// Tells that a message was acknowledged because its key is remembered.
+pub(crate) fn deduplicated(events: &Events, queue: &Arc<str>, consumer: &Arc<str>) {
+    let (queue, consumer) = (queue.clone(), consumer.clone());
+    events.emit(EventKind::Deduplicated, || Event::Deduplicated { queue, consumer });
+}
+
 /// Tells that a settlement came too late.
 pub(crate) fn late(events: &Events, queue: &Arc<str>, consumer: &Arc<str>) {
     if let Some(times) = events.line_due("late settlement", queue) {
