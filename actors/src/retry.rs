@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::agent::RetryInfo;
 use crate::error::HandlerError;
 
 /// What a consumer does about a message whose handler failed: how often it is tried, how long it waits in between, and
@@ -114,6 +115,23 @@ impl Retry {
     /// How often a message is tried.
     pub fn most_attempts(&self) -> NonZeroU32 {
         self.attempts
+    }
+
+    pub(crate) fn info(&self) -> RetryInfo {
+        let (backoff, waits) = match self.waits {
+            Waits::Constant(wait) => ("constant", Some((wait, wait))),
+            Waits::Linear { step, most } => ("linear", Some((step.min(most), most))),
+            Waits::Exponential { first, most } => ("exponential", Some((first.min(most), most))),
+            Waits::Custom(_) => ("custom", None),
+        };
+        RetryInfo {
+            attempts: self.attempts.get(),
+            backoff,
+            first: waits.map(|(first, _)| first.as_secs_f64()),
+            most: waits.map(|(_, most)| most.as_secs_f64()),
+            jitter: self.jitter,
+            selective: self.on.is_some(),
+        }
     }
 
     /// Whether another attempt may help.

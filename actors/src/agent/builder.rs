@@ -21,6 +21,7 @@ mod consumer;
 mod options;
 
 pub use consumer::ConsumerOptions;
+pub(crate) use consumer::Dedup;
 pub use options::{CronOptions, HookOptions, PeriodicOptions, ReceiverOptions, ServerOptions};
 
 /// Declares the handlers of an agent.

@@ -3,20 +3,26 @@
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use formicary_protocol::Failure;
+use formicary_protocol::{Bytes, DeadReason, Failure};
 
 use super::after_ack::AfterAck;
 use super::instance::guarded_now;
 use crate::broker::Broker;
 use crate::contract::{ConsumerId, Delivered, Outcome, Outgoing, Pending, Seen, SettleError, Settlement};
+use crate::error::HandlerError;
+use crate::events::{Event, EventKind};
 
 /// Where the deliveries of one consumer come from, and go.
 pub(crate) struct Source {
     pub(crate) queue: Arc<str>,
     pub(crate) broker: Broker,
     pub(crate) consumer: ConsumerId,
+    /// Agent and handler.
+    pub(crate) name: Arc<str>,
     /// How often a message is tried.
     pub(crate) attempts: NonZeroU32,
+    /// Whether what is given up becomes a dead letter.
+    pub(crate) dead_letter: bool,
 }
 
 /// One delivery and whether it is settled.
@@ -38,8 +44,18 @@ struct Held {
     after: Vec<AfterAck>,
     /// Whether the acknowledgement was applied, for what comes after it.
     applied: Option<Pending<Result<(), SettleError>>>,
-    /// What the delivery has come to already, while a last handler still looks at it: it does not go back any more.
-    fate: Option<(Outcome, Option<Failure>)>,
+    /// The message is given up: it does not go back any more.
+    given_up: bool,
+    /// Why, while somebody still looks at it.
+    end: Option<End>,
+}
+
+/// Why a message is given up.
+#[derive(Debug, Clone)]
+pub(crate) struct End {
+    pub(crate) reason: DeadReason,
+    pub(crate) failure: Option<Failure>,
+    pub(crate) error: Arc<HandlerError>,
 }
 
 /// What is left to be done when a delivery is acknowledged.
@@ -48,28 +64,48 @@ pub(crate) struct Afterwards {
     pub(crate) work: Vec<AfterAck>,
 }
 
+/// Why something cannot be held until the settlement.
+pub(crate) enum Refused {
+    /// The delivery is settled already.
+    Settled,
+    /// As much is held as may be.
+    Full,
+}
+
 impl DeliveryState {
     pub(crate) fn new(delivered: Delivered, source: Arc<Source>) -> Self {
         Self { delivered, source, held: Mutex::default() }
     }
 
-    /// The settlement, the first time it is asked for. What is held goes with an acknowledgement of what was handled,
+    /// The same for another delivery of the same consumer, when this one is done with.
+    pub(crate) fn renew(&mut self, delivered: Delivered) {
+        self.delivered = delivered;
+        *self.held.get_mut().unwrap_or_else(PoisonError::into_inner) = Held::default();
+    }
+
+    /// Lets go of what takes room.
+    pub(crate) fn shed(&mut self) {
+        self.delivered.body = Bytes::new();
+        self.delivered.history = Arc::default();
+    }
+
+    /// The settlement, the first time it is asked for. What is held goes with the acknowledgement of what was handled,
     /// and is dropped with everything else.
     pub(crate) fn settlement(&self, outcome: Outcome, failure: Option<Failure>) -> Option<Settlement> {
         let mut held = self.held();
         if std::mem::replace(&mut held.settled, true) {
             return None;
         }
+        let is_given_up = held.given_up;
         let mut settlement = Settlement::new(self.delivered.token, outcome).failed(failure);
-        if settlement.outcome == Outcome::Ack && settlement.failure.is_none() {
+        if settlement.outcome == Outcome::Ack && !is_given_up {
             settlement.outbox = std::mem::take(&mut held.outbox);
             settlement.seen = held.seen.take();
             return Some(settlement);
         }
         let (outbox, after) = (std::mem::take(&mut held.outbox), std::mem::take(&mut held.after));
         drop((held, outbox));
-        // Futures of the user's, whose drop may do anything but under our lock.
-        drop(guarded_now(|| drop(after)));
+        drop_users(after);
         Some(settlement)
     }
 
@@ -86,15 +122,55 @@ impl DeliveryState {
         }
     }
 
-    /// Notes what the delivery has come to before it is settled so: if nobody comes to that, it is settled so all the same.
-    pub(crate) fn is_doomed_to(&self, outcome: Outcome, failure: Option<Failure>) {
-        self.held().fate = Some((outcome, failure));
+    /// Gives the message up: from now on, whatever happens, it does not go back.
+    pub(crate) fn give_up(&self, end: End) {
+        let mut held = self.held();
+        held.given_up = true;
+        held.end = Some(end);
     }
 
-    /// The settlement of a delivery that nobody settled: it goes back, unless it has come to something.
+    /// Why the message is given up, if it is.
+    pub(crate) fn end(&self) -> Option<End> {
+        self.held().end.clone()
+    }
+
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.held().given_up
+    }
+
+    /// The settlement of a delivery that nobody else settles: it goes back, unless it is given up.
     pub(crate) fn leftover(&self) -> Option<Settlement> {
-        let (outcome, failure) = self.held().fate.take().unwrap_or((Outcome::Return, None));
-        self.settlement(outcome, failure)
+        let end = self.held().end.take();
+        let Some(End { reason, failure, .. }) = end else { return self.settlement(Outcome::Return, None) };
+        let Source { queue, broker, name, dead_letter, .. } = &*self.source;
+        if *dead_letter {
+            return self.settlement(Outcome::Dead { reason }, failure);
+        }
+        let discarded = self.settlement(Outcome::Ack, failure)?;
+        broker
+            .env()
+            .events
+            .emit(EventKind::Discarded, || Event::Discarded { queue: queue.clone(), consumer: name.clone() });
+        Some(discarded)
+    }
+
+    /// Settles a delivery that is given up.
+    pub(crate) fn settle_given_up(&self) {
+        if let Some(settlement) = self.leftover() {
+            self.source.broker.settle(self.source.consumer, settlement);
+        }
+    }
+
+    /// Takes the delivery out of the hand that has it: whoever takes it settles it.
+    pub(crate) fn withdraw(&self) -> Option<Delivered> {
+        let mut held = self.held();
+        if std::mem::replace(&mut held.settled, true) {
+            return None;
+        }
+        let after = std::mem::take(&mut held.after);
+        drop(held);
+        drop_users(after);
+        Some(self.delivered.clone())
     }
 
     pub(crate) fn is_settled(&self) -> bool {
@@ -113,30 +189,27 @@ impl DeliveryState {
         self.held().seen = Some(seen);
     }
 
-    /// Adds to what is sent with the acknowledgement, up to a bound. `Err`: why not.
+    /// Adds to what is sent with the acknowledgement, up to a bound.
     pub(crate) fn hold_outgoing(&self, outgoing: Outgoing, most: usize) -> Result<(), Refused> {
-        let mut held = self.held();
-        match () {
-            () if held.settled => Err(Refused::Settled),
-            () if held.outbox.len() >= most => Err(Refused::Full),
-            () => {
-                held.outbox.push(outgoing);
-                Ok(())
-            }
-        }
+        self.hold(|held| &mut held.outbox, outgoing, most)
     }
 
-    /// Adds to what runs after the acknowledgement, up to a bound. `Err`: why not.
+    /// Adds to what runs after the acknowledgement, up to a bound.
     pub(crate) fn hold_after(&self, work: AfterAck, most: usize) -> Result<(), Refused> {
+        self.hold(|held| &mut held.after, work, most)
+    }
+
+    fn hold<T>(&self, place: impl FnOnce(&mut Held) -> &mut Vec<T>, item: T, most: usize) -> Result<(), Refused> {
         let mut held = self.held();
-        match () {
-            () if held.settled => Err(Refused::Settled),
-            () if held.after.len() >= most => Err(Refused::Full),
-            () => {
-                held.after.push(work);
-                Ok(())
-            }
+        if held.settled {
+            return Err(Refused::Settled);
         }
+        let place = place(&mut held);
+        if place.len() >= most {
+            return Err(Refused::Full);
+        }
+        place.push(item);
+        Ok(())
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -144,10 +217,8 @@ impl DeliveryState {
     }
 }
 
-/// Why something cannot be held until the settlement.
-pub(crate) enum Refused {
-    /// The delivery is settled already.
-    Settled,
-    /// As much is held as may be.
-    Full,
+/// Futures of the user's may do anything when they are dropped: panic, too, and never under our lock.
+pub(crate) fn drop_users(work: Vec<AfterAck>) {
+    // A panic of it has been told by the hook, and there is nothing left to end.
+    guarded_now(|| drop(work)).ok();
 }

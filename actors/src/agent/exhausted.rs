@@ -11,7 +11,8 @@ use super::plan::ExhaustedPlan;
 use super::tasks::run_task;
 use crate::error::HandlerError;
 
-type GiveUp = Box<dyn Fn(Arc<DeliveryState>, Arc<HandlerError>) -> LocalFuture<'static, ()>>;
+/// Runs the handler of a message that is given up, and why.
+pub(crate) type GiveUp = Box<dyn Fn(Arc<DeliveryState>, Arc<HandlerError>) -> LocalFuture<'static, ()>>;
 
 /// A way to run the handler of what a queue's consumer gives up; `None` when the agent has none for it.
 pub(crate) fn handler_of<A: 'static>(instance: &Rc<Instance<A>>, queue: &str) -> Option<GiveUp> {

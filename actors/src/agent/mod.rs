@@ -25,6 +25,7 @@ mod inbox;
 mod info;
 mod instance;
 mod invocation;
+mod key_lines;
 mod keyed;
 mod lanes;
 mod life;
@@ -34,6 +35,7 @@ mod plan;
 mod receive;
 mod reception;
 mod request;
+mod seen;
 mod settings;
 mod settling;
 mod shared;
@@ -54,7 +56,8 @@ pub use extract::{Answering, Call, Exhausted, Extract, Needs, Outbox, Publish, P
 pub use handle::{Gone, Handle};
 pub use handlers::{IntoAnswer, SignalValue};
 pub use info::{
-    AgentInfo, ConsumerInfo, CronInfo, HandlerCounts, HandlerInfo, HookInfo, OutputInfo, PeriodicInfo, ReceiverInfo,
+    AgentInfo, ConsumerInfo, CronInfo, DedupInfo, HandlerCounts, HandlerInfo, HookInfo, OutputInfo, PeriodicInfo,
+    ReceiverInfo, RetryInfo,
 };
 pub(crate) use info::{Facts, Rows, Templates, nonzero, span};
 pub use invocation::Invocation;

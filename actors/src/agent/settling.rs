@@ -2,33 +2,34 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
+use formicary_protocol::entry::MAX_HISTORY;
 use formicary_protocol::{DeadReason, Failure};
 
-use super::access::LocalFuture;
+use super::after_ack;
 use super::chain::Ran;
 use super::decode::DecodeFailure;
-use super::delivery_state::DeliveryState;
-use super::exhausted;
+use super::delivery_state::{Afterwards, DeliveryState, End, drop_users};
+use super::exhausted::{self, GiveUp};
 use super::instance::{Core, Instance, guarded_now};
+use super::lanes::ConsumerSlot;
 use crate::Retry;
 use crate::contract::Outcome;
 use crate::error::HandlerError;
-use crate::events::{BadInput, Event, EventKind};
+use crate::events::BadInput;
 
 /// Settles the deliveries of one consumer. Every way in which a handling ends leads through here, or through the drop
 /// of what is in hand, which goes back.
 pub(crate) struct Settling {
     core: Rc<Core>,
+    slot: Rc<ConsumerSlot>,
     /// The handler's name.
     handler: Arc<str>,
+    timeout: Duration,
     retry: Retry,
-    dead_letter: bool,
     give_up: Option<GiveUp>,
 }
-
-/// Runs the agent's handler of messages that are given up.
-type GiveUp = Box<dyn Fn(Arc<DeliveryState>, Arc<HandlerError>) -> LocalFuture<'static, ()>>;
 
 impl Settling {
     /// For the consumer at this place in the plan.
@@ -36,9 +37,10 @@ impl Settling {
         let plan = &instance.plan.consumers[at];
         Self {
             core: instance.core.clone(),
+            slot: instance.core.consumers.borrow()[at].clone(),
             handler: plan.handler.name.clone(),
+            timeout: plan.options.timeout,
             retry: plan.options.retry,
-            dead_letter: plan.options.dead_letter,
             give_up: exhausted::handler_of(instance, plan.queue.name),
         }
     }
@@ -64,17 +66,22 @@ impl Settling {
             return self.finish(state).await;
         }
         let attempt = state.delivered.attempt;
-        let is_worth_it = guarded_now(|| self.retry.is_worth_it(&error)).unwrap_or_else(|message| {
-            self.core.crash.tell(&self.handler, &message);
-            true
-        });
-        let reason = match is_worth_it {
-            false => DeadReason::Refused,
-            true if attempt >= self.retry.most_attempts().get() => DeadReason::Exhausted,
-            true => return state.settle(Outcome::Retry { after: self.wait(attempt) }, Some(self.failure(&error))),
-        };
         let failure = Some(self.failure(&error));
-        self.give_up(state, reason, failure, error).await;
+        let is_worth_it = self.user_code(true, || self.retry.is_worth_it(&error));
+        let reason = match is_worth_it {
+            true if attempt < state.source.attempts.get() => {
+                return state.settle(Outcome::Retry { after: self.wait(attempt) }, failure);
+            }
+            true => DeadReason::Exhausted,
+            false => DeadReason::Refused,
+        };
+        let panicked = error.kind() == "panic";
+        state.give_up(End { reason, failure, error: Arc::new(error) });
+        // This instance is done for: the next one may still look at the message.
+        if panicked && self.give_up.is_some() && self.slot.postpone(state) {
+            return;
+        }
+        self.end(state).await;
     }
 
     /// The message never reached its handler.
@@ -89,39 +96,66 @@ impl Settling {
         state.settle(Outcome::Dead { reason }, Some(self.failure_of(&bad.reason)));
     }
 
-    /// What is left to be done when a delivery is settled.
-    pub(crate) async fn finish(&self, state: &DeliveryState) {
-        let Some(_after) = state.afterwards() else { return };
+    /// Whether no attempt is left for a delivery that comes now. It is given up then: see [`Settling::end`].
+    pub(crate) fn is_over(&self, state: &DeliveryState) -> bool {
+        let (attempt, most) = (state.delivered.attempt, state.source.attempts.get());
+        if state.is_given_up() {
+            return true;
+        }
+        if attempt > most {
+            let text = format!(
+                "no attempt is left: it comes for the {attempt}th time, and there are {most}; earlier ones ended with \
+                 their process, or were brought back by hand"
+            );
+            let told = state.delivered.history.len();
+            let failed_before = usize::try_from(attempt - 1).unwrap_or(usize::MAX).min(MAX_HISTORY);
+            let failure = (told < failed_before).then(|| self.failure_of(&text));
+            let error = Arc::new(HandlerError::of_kind("exhausted", text));
+            state.give_up(End { reason: DeadReason::Exhausted, failure, error });
+        }
+        attempt > most
     }
 
-    async fn give_up(
-        &self,
-        state: &Arc<DeliveryState>,
-        reason: DeadReason,
-        failure: Option<Failure>,
-        error: HandlerError,
-    ) {
-        let shared = &self.core.shared;
-        let (agent, queue, id) = (&shared.agent, &state.source.queue, &state.delivered.id);
-        tracing::warn!(%agent, %queue, id = id.as_ref(), attempt = state.delivered.attempt, %reason, "a message is given up: {error}");
-        let outcome = if self.dead_letter { Outcome::Dead { reason } } else { Outcome::Ack };
+    /// Ends a message that is given up, after the agent's handler for that had it.
+    pub(crate) async fn end(&self, state: &Arc<DeliveryState>) {
+        let Some(End { reason, error, .. }) = state.end() else { return };
+        let (agent, queue) = (&self.core.shared.agent, &state.source.queue);
+        let (id, attempt) = (state.delivered.id.as_ref(), state.delivered.attempt);
+        tracing::warn!(%agent, %queue, handler = %self.handler, id, attempt, %reason, "a message is given up: {error}");
         if let Some(give_up) = &self.give_up {
-            // Whatever happens to that handler, the message has come to its end.
-            state.is_doomed_to(outcome.clone(), failure.clone());
-            give_up(state.clone(), Arc::new(error)).await;
+            self.waits();
+            give_up(state.clone(), error).await;
         }
-        if !self.dead_letter {
-            let (queue, consumer) = (queue.clone(), format!("{agent}.{}", self.handler).into());
-            shared.env.events.emit(EventKind::Discarded, || Event::Discarded { queue, consumer });
-        }
-        state.settle(outcome, failure);
+        state.settle_given_up();
     }
 
-    fn wait(&self, attempt: u32) -> std::time::Duration {
+    /// Does what is left to be done when a delivery was acknowledged.
+    pub(crate) async fn finish(&self, state: &DeliveryState) {
+        let Some(Afterwards { applied, work }) = state.afterwards() else { return };
+        self.waits();
+        match applied.await {
+            Some(Ok(())) => after_ack::run(&self.core, &self.handler, self.timeout, work).await,
+            // The broker has told that it was not applied.
+            _ => drop_users(work),
+        }
+    }
+
+    /// Another lane takes what comes next.
+    fn waits(&self) {
+        self.slot.inbox.inbox.pass_on(&self.core.shared.wake);
+    }
+
+    fn wait(&self, attempt: u32) -> Duration {
         let ids = &self.core.shared.env.ids;
-        guarded_now(|| self.retry.wait_with_jitter(attempt, ids)).unwrap_or_else(|message| {
+        let wait = self.user_code(None, || Some(self.retry.wait_with_jitter(attempt, ids)));
+        wait.unwrap_or_else(|| Retry::default().wait_with_jitter(attempt, ids))
+    }
+
+    /// A panic in it is a crash, and counts as `otherwise`.
+    fn user_code<T>(&self, otherwise: T, run: impl FnOnce() -> T) -> T {
+        guarded_now(run).unwrap_or_else(|message| {
             self.core.crash.tell(&self.handler, &message);
-            Retry::default().wait_with_jitter(attempt, ids)
+            otherwise
         })
     }
 
