@@ -7,6 +7,7 @@
 mod access;
 mod after_ack;
 pub(crate) mod answer;
+mod batch_handlers;
 mod begin;
 mod blocking;
 mod builder;
@@ -25,6 +26,7 @@ mod inbox;
 mod info;
 mod instance;
 mod invocation;
+mod item;
 mod key_lines;
 mod keyed;
 mod lanes;
@@ -48,7 +50,8 @@ mod timers;
 mod turns;
 
 pub use builder::{
-    AgentBuilder, ConsumerOptions, CronOptions, HookOptions, PeriodicOptions, ReceiverOptions, ServerOptions,
+    AgentBuilder, BatchOptions, ConsumerOptions, CronOptions, HookOptions, PeriodicOptions, ReceiverOptions,
+    ServerOptions,
 };
 pub use context::Cx;
 pub use delivery::Delivery;
@@ -61,6 +64,7 @@ pub use info::{
 };
 pub(crate) use info::{Facts, Rows, Templates, nonzero, span};
 pub use invocation::Invocation;
+pub use item::Item;
 pub use reception::Receivers;
 pub use settings::Settings;
 pub use task_group::{Task, TaskOutcome, Tasks};
