@@ -114,7 +114,8 @@ pub(super) fn read(word: Word, mut all: Options, problems: &mut Problems) -> Opt
             calls.extend(settings::rate(options, problems));
             let (policy, more) = policy::read(options, problems);
             calls.extend(more);
-            let known = "a queue, blocking, timeout, concurrency, rate, by, retry, dead_letter, on_exhausted, dedup, batch, layer";
+            let known = "a queue, blocking, timeout, concurrency, rate, by, retry, dead_letter, on_exhausted, dedup, batch, \
+                         layer";
             (Some(Kind::Consumer { queue, policy }), known)
         }
         Word::Periodic => {

@@ -79,8 +79,8 @@ fn batch(options: &mut Options, problems: &mut Problems) -> Option<Batch> {
     let size = settings::number("size", &mut batch, problems);
     let wait = batch.duration("wait", problems).map(literal);
     batch.finish("size, wait", problems);
-    let size = size.unwrap_or_else(|| quote!(::formicary::__private::BATCH_SIZE));
-    let wait = wait.unwrap_or_else(|| quote!(::formicary::__private::BATCH_WAIT));
+    let size = size.unwrap_or_else(|| quote!(::formicary::BatchOptions::MOST));
+    let wait = wait.unwrap_or_else(|| quote!(::formicary::BatchOptions::WAIT));
     Some(Batch { span, call: quote!(.batch(#size, #wait)) })
 }
 

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use formicary_protocol::__private::nearest;
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::settings::literal;
@@ -14,7 +14,10 @@ use crate::problems::Problems;
 const ATTEMPTS: &str = "how often a message is tried: a whole number from 1 up, such as 5";
 const BACKOFFS: [&str; 3] = ["constant", "linear", "exponential"];
 
-/// The waits of `Retry`, when nothing else is said.
+/// The options that say how long.
+const WAITS: [&str; 3] = ["backoff", "first", "most"];
+
+/// The waits of `Retry`, where not all is said.
 const FIRST: Duration = Duration::from_secs(1);
 const MOST: Duration = Duration::from_secs(60);
 
@@ -43,7 +46,10 @@ fn attempts(attempts: NonZeroU32) -> TokenStream {
 
 /// The constructor of `Retry`.
 fn waits(retry: &mut Options, problems: &mut Problems) -> TokenStream {
-    let place = |name: &str| retry.names().find(|other| *other == name).map(proc_macro2::Ident::span);
+    if !retry.names().any(|name| WAITS.iter().any(|wait| name == wait)) {
+        return quote!(default());
+    }
+    let place = |name: &str| retry.names().find(|other| *other == name).map(Ident::span);
     let (first_place, most_place) = (place("first"), place("most"));
     let backoff = backoff(retry, problems);
     let first = retry.duration("first", problems).unwrap_or(FIRST);
@@ -87,7 +93,6 @@ fn backoff(retry: &mut Options, problems: &mut Problems) -> &'static str {
 /// The function, so that the compiler says at its place, and in a few lines, when it is none.
 fn judge(function: TokenStream) -> TokenStream {
     let place = function.clone().into_iter().next().map_or_else(Span::call_site, |tree| tree.span());
-    let error = quote!(error);
-    let judge = quote_spanned!(place=> <() as ::formicary::__private::Judge<_>>::ask(&#function, #error));
-    quote!(.on(|#error: &::formicary::HandlerError| #judge))
+    let judge = quote_spanned!(place=> ::formicary::__private::Judge { ask: #function }.ask);
+    quote!(.on(#judge))
 }

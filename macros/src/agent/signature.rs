@@ -1,13 +1,15 @@
 //! The signature of a handler: its turn, its payload, its extractors and what it returns.
 
-use quote::ToTokens;
+mod payload;
+
+use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::{FnArg, GenericParam, ReturnType, Type};
 
 use super::kind::Kind;
-use super::policy::Policy;
-use super::types::{bare, batch, item, last_name, not_owned};
+use super::types::{bare, last_name, not_owned};
 use crate::problems::Problems;
+pub(super) use payload::Payload;
 
 /// How a handler gets at its agent.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,13 +27,6 @@ pub(super) struct Extractor {
     pub(super) ty: Type,
     /// Whether the method takes it by `&`.
     pub(super) borrowed: bool,
-}
-
-/// What arrives.
-pub(super) struct Payload {
-    pub(super) ty: Type,
-    /// Whether the method takes a `Vec<Item<ty>>`.
-    pub(super) batched: bool,
 }
 
 /// What a handler takes and returns.
@@ -85,6 +80,11 @@ pub(super) fn read(
 impl Reader<'_> {
     fn refuse<T>(&mut self, place: &impl Spanned, text: impl std::fmt::Display) -> Option<T> {
         self.problems.at(place, text);
+        None
+    }
+
+    fn refuse_at<T>(&mut self, span: Span, text: impl std::fmt::Display) -> Option<T> {
+        self.problems.here(span, text);
         None
     }
 
@@ -160,72 +160,6 @@ impl Reader<'_> {
         }
     }
 
-    fn payload(&mut self, signature: &syn::Signature, payload: Option<&Type>) -> Option<Payload> {
-        let Some(ty) = payload else {
-            let example = match self.kind {
-                Kind::Receiver { signals } if signals.is_empty() => "comment: signals::UserComment",
-                Kind::Receiver { .. } => "signal: SignalValue",
-                _ => "mail: queues::Mailer",
-            };
-            let place = if self.blocking { "the first argument" } else { "the first argument after `self`" };
-            let text = format!("{} needs a payload, {place}: write `{example}`, for example", self.what);
-            return self.refuse(&signature.ident, text);
-        };
-        if let Some(span) = not_owned(ty) {
-            self.problems
-                .here(span, "the payload is taken by value, and its type is named: take the `&` or `impl` away");
-            return None;
-        }
-        match self.kind {
-            Kind::Receiver { signals } => self.signals(ty, signals)?,
-            Kind::Consumer { policy, .. } => return self.messages(ty, policy),
-            _ => {}
-        }
-        if item(ty).is_some() || batch(ty).is_some() {
-            return self.refuse(ty, format!("{} takes one payload: only a #[consumer] takes a batch", self.what));
-        }
-        Some(Payload { ty: ty.clone(), batched: false })
-    }
-
-    /// Whether the payload is what a list of signals needs, or one signal.
-    fn signals(&mut self, ty: &Type, signals: &[Type]) -> Option<()> {
-        let is_value = last_name(ty).as_deref() == Some("SignalValue");
-        match signals {
-            [] if is_value => {
-                self.refuse(ty, "which signals? write #[receiver(signals::A, signals::B)], or take the signal's type")
-            }
-            [_, ..] if !is_value => self.refuse(
-                ty,
-                "a receiver with a list of signals takes a `SignalValue`; for one signal, leave the list away",
-            ),
-            _ => Some(()),
-        }
-    }
-
-    /// The payload of a consumer, which may be a batch.
-    fn messages(&mut self, ty: &Type, policy: &Policy) -> Option<Payload> {
-        let Some(message) = batch(ty) else {
-            if let Some(message) = item(ty) {
-                let message = message.to_token_stream();
-                return self.refuse(ty, format!("a batch is a list: write `Vec<Item<{message}>>`"));
-            }
-            if let Some(batch) = &policy.batch {
-                let text = "`batch` is for a consumer that takes a `Vec<Item<..>>`: write `mails: Vec<Item<queues::Mailer>>`, or take `batch` away";
-                self.problems.here(batch.span, text);
-                return None;
-            }
-            return Some(Payload { ty: ty.clone(), batched: false });
-        };
-        if self.blocking {
-            return self.refuse(ty, "a batch consumer is never `blocking`: take `blocking` away, and hand what blocks to `tokio::task::spawn_blocking`");
-        }
-        if let Some(by) = &policy.by {
-            self.problems.here(by.span, "a batch holds messages of many keys: take `by` away; without `concurrency`, batches come one after the other");
-            return None;
-        }
-        Some(Payload { ty: message.clone(), batched: true })
-    }
-
     fn extractor(&mut self, ty: &Type) -> Option<Extractor> {
         let (inner, borrowed) = match ty {
             Type::Reference(reference) if reference.mutability.is_some() => {
@@ -240,8 +174,8 @@ impl Reader<'_> {
             return self.refuse(ty, "this is not an extractor: name a type that implements `Extract`");
         }
         if let Some(span) = not_owned(inner) {
-            self.problems.here(span, "an extractor owns its data, and its type is named: take the `&` or `impl` away");
-            return None;
+            return self
+                .refuse_at(span, "an extractor owns its data, and its type is named: take the `&` or `impl` away");
         }
         Some(Extractor { ty: inner.clone(), borrowed })
     }
@@ -251,11 +185,10 @@ impl Reader<'_> {
             return Some(syn::parse_quote!(()));
         };
         if let Some(span) = not_owned(ty) {
-            self.problems.here(
+            return self.refuse_at(
                 span,
                 "what a handler returns owns its data, and its type is named: `Result<String>`, for example",
             );
-            return None;
         }
         Some((**ty).clone())
     }

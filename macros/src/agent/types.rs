@@ -1,7 +1,7 @@
 //! What can be told of a type from its tokens.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote_spanned};
 use syn::{GenericArgument, PathArguments, Type};
 
 /// The type without the invisible brackets that a `macro_rules!` puts around what it was given.
@@ -100,7 +100,8 @@ fn replace(tokens: TokenStream, agent: &Type) -> TokenStream {
         match tree {
             TokenTree::Ident(ident) if ident == "Self" => {
                 let projects = matches!(trees.peek(), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
-                replaced.extend(if projects { quote!(<#agent>) } else { agent.to_token_stream() });
+                let projected = || quote_spanned!(ident.span()=> <#agent>);
+                replaced.extend(if projects { projected() } else { agent.to_token_stream() });
             }
             TokenTree::Group(group) => {
                 let mut inner = Group::new(group.delimiter(), replace(group.stream(), agent));

@@ -32,8 +32,8 @@ impl Writer<'_> {
         let trait_name = self.payload_trait().unwrap_or("QueuePayload");
         let (it, demand) = (self.stand_in(trait_name, payload), self.demand(trait_name, payload));
         let names = &field.names;
-        let whole = quote!(<() as #demand>::look(payload));
+        let whole = quote_spanned!(field.span=> <() as #demand>::look(payload));
         let key = quote_spanned!(field.span=> <() as ::formicary::__private::Key<_>>::of(&#whole #(.#names)*));
-        quote!(|payload: &#it| #key)
+        quote_spanned!(field.span=> |payload: &#it| #key)
     }
 }

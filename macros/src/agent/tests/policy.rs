@@ -18,6 +18,8 @@ fn a_policy_is_calls_on_the_consumer() {
                 async fn three(&self, m: M) {}
                 #[consumer(Q, retry())]
                 async fn four(&self, m: M) {}
+                #[consumer(Q, retry(first = "2s"))]
+                async fn six(&self, m: M) {}
                 #[consumer(Q, retry(jitter = 0.25), blocking, by = "id")]
                 fn five(m: M) {}
             }
@@ -33,8 +35,8 @@ fn a_policy_is_calls_on_the_consumer() {
     let (one, two, minute) = (duration(1), duration(2), duration(60));
     for call in [
         format!(
-            ".by({}).dedup_by({},{}).retry(::formicary::Retry::linear({two},{minute}){}.jitter(1f64).on(|error:&\
-             ::formicary::HandlerError|<()as::formicary::__private::Judge<_>>::ask(&<A>::passes,error)))\
+            ".by({}).dedup_by({},{}).retry(::formicary::Retry::linear({two},{minute}){}.jitter(1f64).on(\
+             ::formicary::__private::Judge{{ask:<A>::passes}}.ask))\
              .dead_letter(false);",
             key("QueuePayload<M>", ".user.id"),
             duration(600),
@@ -43,9 +45,10 @@ fn a_policy_is_calls_on_the_consumer() {
         ),
         format!(".dedup({one}).retry(::formicary::Retry::default(){});", attempts(2)),
         format!(".retry(::formicary::Retry::constant({one}));"),
-        format!(".retry(::formicary::Retry::exponential({one},{minute}));"),
+        ".retry(::formicary::Retry::default());".to_owned(),
+        format!(".retry(::formicary::Retry::exponential({two},{minute}));"),
         format!(".by({}).retry(", key("BlockingMessage<M>", ".id")),
-        format!("::exponential({one},{minute}).jitter(0.25f64));"),
+        "::default().jitter(0.25f64));".to_owned(),
     ] {
         assert!(text.contains(&call), "{call}\nis not in\n{text}");
     }
@@ -75,7 +78,7 @@ fn a_list_of_items_is_a_batch() {
              .batch(::core::num::NonZeroUsize::MIN.saturating_add(99usize),::core::time::Duration::new(0u64,50000000u32));"
         ),
         "agent.batch_consumer_mut::<<()as::formicary::__private::QueueName<Q>>::It,_,_,_,_>(\"two\",",
-        ".batch(::core::num::NonZeroUsize::MIN.saturating_add(7usize),::formicary::__private::BATCH_WAIT);",
+        ".batch(::core::num::NonZeroUsize::MIN.saturating_add(7usize),::formicary::BatchOptions::WAIT);",
         "():::formicary::__private::QueuePayload<Q>,",
     ] {
         assert!(text.contains(call), "{call}\nis not in\n{text}");
