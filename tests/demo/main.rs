@@ -8,6 +8,7 @@ mod common;
 mod first;
 mod interrupts;
 mod memory;
+mod policy;
 mod processes;
 mod unreachable;
 mod usage;

@@ -103,7 +103,13 @@ impl<A: 'static> AgentBuilder<A> {
 pub struct BatchOptions<'a>(&'a mut ConsumerOptions);
 
 impl BatchOptions<'_> {
-    /// Sets how many messages a batch holds at most, and how long the first one waits for others. Default 64, and 100 ms.
+    /// How many messages a batch holds at most, when nothing else is said: 64.
+    pub const MOST: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+    /// How long the first message of a batch waits for others, when nothing else is said: 100 ms.
+    pub const WAIT: Duration = Duration::from_millis(100);
+
+    /// Sets how many messages a batch holds at most, and how long the first one waits for others. Default
+    /// [64](Self::MOST), and [100 ms](Self::WAIT).
     /// With a wait of 0 a batch holds what is there.
     pub fn batch(&mut self, most: NonZeroUsize, wait: Duration) -> &mut Self {
         self.0.batch = Some(Batch { most, wait });

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::BatchOptions;
 use super::options::{SIXTY, setters};
 use crate::Retry;
 use crate::agent::keyed::KeyOf;
@@ -79,8 +80,7 @@ pub(crate) struct Batch {
 
 impl Default for Batch {
     fn default() -> Self {
-        const MOST: NonZeroUsize = NonZeroUsize::new(64).unwrap();
-        Self { most: MOST, wait: Duration::from_millis(100) }
+        Self { most: BatchOptions::MOST, wait: BatchOptions::WAIT }
     }
 }
 
