@@ -14,3 +14,7 @@ mod bus_faults;
 mod common;
 #[path = "redis/dead.rs"]
 mod dead;
+#[path = "redis/leases.rs"]
+mod leases;
+#[path = "redis/outbox.rs"]
+mod outbox;

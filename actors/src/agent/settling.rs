@@ -133,7 +133,10 @@ impl Settling {
         let Some(End { reason, error, .. }) = state.end() else { return };
         let (agent, queue) = (&self.core.shared.agent, &state.source.queue);
         let (id, attempt) = (state.delivered.id.as_ref(), state.delivered.attempt);
-        tracing::warn!(%agent, %queue, handler = %self.handler, id, attempt, %reason, "a message is given up: {error}");
+        if let Some(times) = self.core.shared.env.events.line_due("given up", &state.source.name) {
+            let (handler, kept) = (&self.handler, state.source.dead_letter);
+            tracing::warn!(%agent, %handler, %queue, id, attempt, %reason, kept, times, "a message is given up: {error}");
+        }
         if let Some(give_up) = &self.give_up {
             self.waits();
             give_up(state.clone(), error).await;

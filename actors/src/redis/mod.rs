@@ -33,6 +33,7 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 
+pub use blocking::Waited;
 pub use config::RedisConfig;
 pub use connection::Connection;
 pub use endpoint::{Endpoint, EndpointError};

@@ -113,3 +113,18 @@ pub use formicary_test_support::on_both;
 pub use formicary_test_support::wait::until;
 
 pub const SOON: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Makes a test in memory out of each body, for what the Redis broker cannot yet.
+macro_rules! on_memory {
+    ($($name:ident,)+) => {
+        mod memory {
+            $(
+                #[actix::test]
+                async fn $name() {
+                    super::$name(&crate::common::Stage::memory()).await;
+                }
+            )+
+        }
+    };
+}
+pub(crate) use on_memory;

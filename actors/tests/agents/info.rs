@@ -34,7 +34,10 @@ impl Agent for Postman {
         };
         agent.receiver_mut("greet", greet).rate(200.try_into().unwrap()).timeout(Duration::from_secs(5));
         agent.receiver("answer", async |_: &Self, ask: Ask, ()| Ok::<_, HandlerError>(ask.n));
-        agent.blocking_consumer::<Job, Job, _, _, _>("deliver", |_, ()| {});
+        agent
+            .blocking_consumer::<Job, Job, _, _, _>("deliver", |_, ()| {})
+            .dedup_by(Duration::from_secs(600), |job: &Job| job.n);
+        agent.on_exhausted::<Job, Job, _, _, _>("give_up", async |_: &Self, _, ()| {});
         let start_after = Duration::from_secs(3600);
         agent.periodic("collect", Duration::from_millis(1500), async |_: &Self, ()| {}).start_after(start_after);
         let report = async |_: &Self, ()| {};

@@ -1,9 +1,11 @@
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use formicary_protocol::Bytes;
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::consumer::Consumer;
@@ -23,6 +25,10 @@ pub(super) struct Link {
     pub(super) line: Line<Push>,
     pub(super) scripts: Scripts,
     pub(super) consumers: RefCell<BTreeMap<ConsumerId, Rc<Consumer>>>,
+    /// Told when nothing of a consumer is left.
+    pub(super) consumer_left: Notify,
+    /// The queues whose leases are watched.
+    pub(super) watched: RefCell<BTreeSet<Arc<str>>>,
     config: RedisConfig,
     /// Nothing new is taken on.
     pub(super) closed: Cell<bool>,
@@ -43,6 +49,8 @@ impl Link {
             connection,
             scripts: Scripts::new(),
             consumers: RefCell::default(),
+            consumer_left: Notify::new(),
+            watched: RefCell::default(),
             config: config.clone(),
             closed: Cell::new(false),
             ended: Cell::new(false),
@@ -61,8 +69,16 @@ impl Link {
         self.connection.run(script, keys, args, self.context.env.limits.send_deadline).await
     }
 
-    pub(super) fn block(&self) -> Duration {
+    pub(super) fn heartbeat(&self) -> Duration {
         self.config.settings.heartbeat
+    }
+
+    pub(super) fn lease(&self) -> Duration {
+        self.config.lease
+    }
+
+    pub(super) fn keys_kept(&self) -> usize {
+        self.config.remembered_keys.get()
     }
 
     pub(super) fn consumers_of(&self, queue: &str) -> Vec<Rc<Consumer>> {
@@ -71,7 +87,19 @@ impl Link {
 
     /// Something in `mailer:delayed` will be due then: the server does not wake whoever waits for the list.
     pub(super) fn due_at(&self, queue: &str, due: Instant) {
-        self.consumers_of(queue).iter().for_each(|consumer| consumer.due_at(due));
+        self.consumers.borrow().values().filter(|one| *one.queue == *queue).for_each(|consumer| consumer.due_at(due));
+    }
+
+    pub(super) fn due_in(&self, queue: &str, millis: u128) {
+        self.due_at(queue, crate::clock::after(Duration::from_millis(millis.try_into().unwrap_or(u64::MAX))));
+    }
+
+    /// Says something about a consumer's queue, at most once a minute.
+    pub(super) fn say(&self, what: &'static str, consumer: &Consumer, text: &str) {
+        if let Some(times) = self.context.env.events.line_due(what, &consumer.queue) {
+            let (queue, consumer) = (&consumer.queue, &consumer.name);
+            tracing::warn!(%queue, %consumer, times, "{text}");
+        }
     }
 
     /// Ends the intake of all consumers, gives back what they hold, carries out what was accepted until `deadline`, and
@@ -88,15 +116,17 @@ impl Link {
             settle::return_rest(self, consumer);
         }
         for consumer in &consumers {
-            timeout_at(deadline, consumer.emptied()).await.ok();
+            timeout_at(deadline, consumer.has_left()).await.ok();
         }
         timeout_at(deadline, self.line.idle()).await.ok();
         self.connection.close(deadline.saturating_duration_since(Instant::now())).await;
         self.ended.set(true);
         for consumer in &consumers {
             settle::give_up(self, consumer);
+            consumer.changed.notify_one();
         }
         self.consumers.borrow_mut().clear();
+        self.consumer_left.notify_waiters();
         self.context.state.send_replace(ConnectionState::Closed);
     }
 }
