@@ -28,6 +28,7 @@ on_both! {
     a_crash_elsewhere_returns_a_batch_uncounted_and_in_order,
     batches_run_beside_each_other_up_to_the_concurrency,
     each_item_has_its_own_attempts_and_its_own_end,
+    what_a_panic_ends_is_given_up_by_the_next_instance_in_order,
 }
 
 const MS: Duration = Duration::from_millis(1);
@@ -348,6 +349,36 @@ async fn each_item_has_its_own_attempts_and_its_own_end(stage: &Stage) {
     assert_eq!(lines, ["0:1", "1:1", "2:1", "2:2", "3:1", "3:2", "end 2 2 never works", "end 3 3 never works"]);
     let letters = group.broker().peek("jobs", Letters::of(DeadReason::Exhausted)).await.unwrap();
     assert_eq!(letters.iter().map(|letter| letter.entry.history.len()).collect::<Vec<_>>(), [2, 2]);
+    group.stop().await;
+}
+
+struct Last(Log);
+
+impl Agent for Last {
+    fn declare(agent: &mut AgentBuilder<Self>) {
+        agent
+            .batch_consumer::<Job, _, _, _, _>("last", async |me: &Self, mut items: Vec<Item<Job>>, ()| -> () {
+                me.0.add(say(&items));
+                items.remove(0).fail("its own error");
+                panic!("boom");
+            })
+            .batch(size(3), 100 * MS)
+            .retry(soon().attempts(NonZeroU32::MIN));
+        agent.on_exhausted::<Job, _, _, _, _>("end", async |me: &Self, job: Job, why: Exhausted| {
+            tokio::task::yield_now().await;
+            me.0.add(format!("end {} {}", job.n, why.error()));
+        });
+    }
+}
+
+async fn what_a_panic_ends_is_given_up_by_the_next_instance_in_order(stage: &Stage) {
+    let log = Log::default();
+    let last = log.clone();
+    let group = stage.group().agent(move || Last(last.clone())).start().await.unwrap();
+    send(&group, 0..3).await;
+    happened(group.events(), EventKind::DeadLettered, 3).await;
+    assert_eq!(log.lines(), ["0:1 1:1 2:1", "end 0 its own error", "end 1 boom", "end 2 boom"]);
+    assert_eq!(group.events().count(EventKind::Crashed), 1);
     group.stop().await;
 }
 

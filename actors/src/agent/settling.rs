@@ -89,9 +89,8 @@ impl Settling {
 
     /// Ends a message whose last attempt has just failed.
     pub(crate) async fn give_up(&self, state: &Arc<DeliveryState>) {
-        let panicked = state.end().is_some_and(|end| end.error.kind() == "panic");
-        // This instance is done for: the next one may still look at the message.
-        if panicked && self.give_up.is_some() && self.slot.postpone(state) {
+        // An instance that is done for leaves the message to the next one, which may still look at it.
+        if self.core.crash.has_happened() && self.give_up.is_some() && self.slot.postpone(state) {
             return;
         }
         self.end(state).await;

@@ -5,7 +5,6 @@
 
 mod batch;
 mod consume;
-mod gather;
 mod keys;
 mod receive;
 mod slot;
@@ -16,9 +15,8 @@ use super::inbox::IN_A_ROW;
 use super::instance::Instance;
 use super::life::Running;
 
-pub(crate) use batch::BatchLane;
+pub(crate) use batch::{BatchLane, Gatherers};
 pub(crate) use consume::ConsumeLane;
-pub(crate) use gather::Gatherers;
 pub(crate) use receive::ReceiveLane;
 pub(crate) use slot::{ConsumerSlot, InHandDelivery};
 

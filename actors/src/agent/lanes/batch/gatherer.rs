@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 
-use super::InHandDelivery;
+use crate::agent::lanes::InHandDelivery;
 
 /// A message on its way into a batch.
 pub(crate) struct Gathered<P> {
