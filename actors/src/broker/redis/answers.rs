@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use super::deliver::deliver;
 use super::field::Field;
 use super::intake::{Called, Service};
+use super::keys::FORMAT;
 use super::pause::Pause;
 use super::settle;
 use super::turn::{Answer, Turn};
@@ -17,7 +18,14 @@ impl Service {
         match called {
             Called::Turn { turn, took, reply } => self.turned(&turn, took, reply),
             Called::Held(Ok(reply)) => self.recovered(reply),
-            Called::Entered(Ok(_)) => (self.lapsed, self.look) = (false, true),
+            Called::Entered(Ok(format)) if format == FORMAT => (self.lapsed, self.look) = (false, true),
+            Called::Entered(Ok(format)) => {
+                let format = String::from_utf8_lossy(&format).escape_debug().to_string();
+                let text =
+                    format!("the queue is kept in format `{format}` now: this version takes nothing more from it");
+                self.link.say("queue refused", &self.consumer, &text);
+                self.takes.lengthen();
+            }
             Called::Left(Ok(reply)) => {
                 if self.strange || reply.int() == Some(1) {
                     return true;
@@ -42,6 +50,7 @@ impl Service {
         let unclear = || CommandError::Unknown("the answer to a turn is not understood".to_owned());
         match reply.and_then(|reply| turn.read(reply).ok_or_else(unclear)) {
             Ok(answer) => {
+                self.see_lease(&answer);
                 settle::tell(&self.link, &self.consumer, &answer);
                 match self.consumer.refused.borrow().is_empty() {
                     true => self.settlements = Pause::default(),
@@ -76,6 +85,7 @@ impl Service {
         match ran.and_then(|reply| turn.read(reply).ok_or_else(unclear)) {
             Ok(answer) => {
                 self.look |= answer.more;
+                self.see_lease(&answer);
                 self.took(answer, true);
             }
             // A script that the server has forgotten is sent to it by a call.
@@ -101,14 +111,17 @@ impl Service {
         }
     }
 
+    fn see_lease(&mut self, answer: &Answer) {
+        if !answer.alive && !self.lapsed {
+            self.lapsed = true;
+            self.consumer.lost_all();
+            self.link.say("lease lost", &self.consumer, "its lease ran out: what it held is given to others");
+        }
+    }
+
     /// Notes what a turn took, and what it tells.
     fn took(&mut self, answer: Answer, took: bool) {
         let (link, consumer) = (&self.link, &self.consumer);
-        if !answer.alive && !self.lapsed && !consumer.is_cancelled() {
-            self.lapsed = true;
-            consumer.lost_all();
-            link.say("lease lost", consumer, "its lease ran out: what it held is given to others");
-        }
         if answer.forgotten > 0 {
             link.say(
                 "keys forgotten",
@@ -124,6 +137,10 @@ impl Service {
                     self.look = true;
                     self.takes.lengthen();
                 }
+            }
+            // Full with what we do not know of: whoever waits for the list would not wait at all.
+            None if took && found == 0 && answer.in_place >= consumer.credit() && consumer.free() > 0 => {
+                self.takes.lengthen();
             }
             None if took => self.takes = Pause::default(),
             None => {}
