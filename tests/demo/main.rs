@@ -7,6 +7,7 @@ mod chaos;
 mod common;
 mod first;
 mod interrupts;
+mod killed;
 mod memory;
 mod policy;
 mod processes;
