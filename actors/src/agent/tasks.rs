@@ -13,7 +13,7 @@ use super::turns::Turn;
 use crate::layers::Layers;
 
 /// Runs a handler in its turn.
-async fn run_task<A: 'static>(
+pub(crate) async fn run_task<A: 'static>(
     instance: &Instance<A>,
     plan: &HandlerPlan,
     layers: &Layers,

@@ -233,6 +233,10 @@ impl Broker {
         pending.await;
     }
 
+    pub(crate) fn port(&self) -> &BrokerPort {
+        &self.0.port
+    }
+
     pub(crate) fn state(&self) -> watch::Receiver<ConnectionState> {
         self.0.state.clone()
     }
