@@ -71,9 +71,13 @@ pub use task_group::{Task, TaskOutcome, Tasks};
 pub use timers::Overlap;
 pub use turns::Turn;
 
+pub(crate) use chain::Ran;
+pub(crate) use instance::{Crash, Instance, guarded_now};
+pub(crate) use life::Observer;
 pub(crate) use shared::Routes;
 pub use shell::StartFlags;
-pub(crate) use shell::{Setup, Shell, StopAgent};
+pub(crate) use shell::{Factory, Setup, Shell, StopAgent};
+pub(crate) use tasks::run_task;
 
 /// A microservice: state, and handlers for signals, queues and time.
 ///
