@@ -77,7 +77,7 @@ pub(crate) use life::Observer;
 pub(crate) use shared::Routes;
 pub use shell::StartFlags;
 pub(crate) use shell::{Factory, Setup, Shell, StopAgent};
-pub(crate) use tasks::run_task;
+pub(crate) use tasks::run_timer;
 
 /// A microservice: state, and handlers for signals, queues and time.
 ///
