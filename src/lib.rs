@@ -48,7 +48,7 @@ pub use run::{run, run_until_signal};
 #[cfg(feature = "redis")]
 pub use formicary_actors::RedisConfig;
 pub use formicary_actors::agent::{
-    Agent, AgentBuilder, AgentInfo, Answering, BatchOptions, Call, ConsumerInfo, ConsumerOptions, CronInfo,
+    Agent, AgentBuilder, AgentInfo, Answering, BatchInfo, BatchOptions, Call, ConsumerInfo, ConsumerOptions, CronInfo,
     CronOptions, Cx, Delivery, Exhausted, Extract, Gone, Handle, HandlerCounts, HandlerInfo, HookInfo, HookOptions,
     IntoAnswer, Invocation, Item, Needs, Outbox, OutputInfo, Overlap, PeriodicInfo, PeriodicOptions, Publish, Push,
     ReceiverInfo, ReceiverOptions, Receivers, Recorder, RetryContext, SentBy, ServerOptions, Settings, SignalValue,

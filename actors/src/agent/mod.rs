@@ -59,8 +59,8 @@ pub use extract::{Answering, Call, Exhausted, Extract, Needs, Outbox, Publish, P
 pub use handle::{Gone, Handle};
 pub use handlers::{IntoAnswer, SignalValue};
 pub use info::{
-    AgentInfo, ConsumerInfo, CronInfo, DedupInfo, HandlerCounts, HandlerInfo, HookInfo, OutputInfo, PeriodicInfo,
-    ReceiverInfo, RetryInfo,
+    AgentInfo, BatchInfo, ConsumerInfo, CronInfo, DedupInfo, HandlerCounts, HandlerInfo, HookInfo, OutputInfo,
+    PeriodicInfo, ReceiverInfo, RetryInfo,
 };
 pub(crate) use info::{Facts, Rows, Templates, nonzero, span};
 pub use invocation::Invocation;
