@@ -55,8 +55,9 @@ async fn an_email_process_that_is_killed_and_started_again_loses_no_mail() {
     }
     let server = Server::start().await;
     let url = server.url();
+    // 200 mails a second, so that about 12 are in hand whenever it dies.
     let email = || {
-        let args = ["--chaos", "--bus", &url, "--broker", &url, "--agents", "email", "--mail-delay", "20ms"];
+        let args = ["--chaos", "--bus", &url, "--broker", &url, "--agents", "email", "--mail-delay", "60ms"];
         Demo::start(&args)
     };
     let first = email();
