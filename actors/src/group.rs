@@ -18,14 +18,15 @@ pub use builder::GroupBuilder;
 pub use info::{GroupInfo, GroupSettings, INFO_VERSION};
 pub use options::{AgentOptions, BrokerConfig, BusConfig};
 
-use crate::agent::{Agent, Routes, Setup, Shell};
+use crate::agent::{Agent, Factory, Observer, Routes, Setup, Shell};
 use crate::broker::Broker;
 use crate::bus::Bus;
-use crate::contract::Reply;
+use crate::contract::{Pending, Reply};
 use crate::error::Error;
 use crate::events::Events;
 use crate::registry::{AgentId, GroupState, Registry, RestartPolicy, StopAll};
 use crate::{Env, Load};
+use std::rc::Rc;
 
 /// A running group. It is stopped by [`Group::stop`], which takes it, so that nothing can be spawned after the stop.
 ///
@@ -49,6 +50,9 @@ pub struct Group {
     restart: Arc<RestartPolicy>,
     started: Instant,
 }
+
+/// Known when an agent has started, or has not.
+type Started = Pending<Result<(), Error>>;
 
 /// How a group ended. As a process's exit code: 0, 1, 2 or 3.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,20 +136,37 @@ impl Group {
         options: AgentOptions,
         factory: impl Fn() -> A + Send + Sync + 'static,
     ) -> Result<(), Error> {
-        let factory: Arc<dyn Fn() -> A + Send + Sync> = Arc::new(factory);
+        let factory: Factory<A> = Arc::new(factory);
         let restart = options.restart.map_or_else(|| self.restart.clone(), Arc::new);
         for _ in 0..options.instances.get() {
-            self.spawn_one(&options, restart.clone(), factory.clone()).await?;
+            let (setup, started) = self.setup(&options, restart.clone()).await;
+            let factory = factory.clone();
+            match self.arbiters.len() {
+                0 => Shell::launch(setup, factory),
+                n => {
+                    let at = usize::try_from(setup.id.0).unwrap_or_default() % n;
+                    self.arbiters[at].spawn_fn(move || Shell::launch(setup, factory));
+                }
+            }
+            started.await.unwrap_or(Err(Error::Closed("the arbiter of the agent")))?;
         }
         Ok(())
     }
 
-    async fn spawn_one<A: Agent>(
+    /// Adds one agent on this arbiter, with somebody who is told of its instances.
+    pub(crate) async fn spawn_observed<A: Agent>(
         &self,
-        options: &AgentOptions,
-        restart: Arc<RestartPolicy>,
-        factory: Arc<dyn Fn() -> A + Send + Sync>,
+        options: AgentOptions,
+        factory: Factory<A>,
+        observer: Rc<dyn Observer<A>>,
     ) -> Result<(), Error> {
+        let restart = options.restart.map_or_else(|| self.restart.clone(), Arc::new);
+        let (setup, started) = self.setup(&options, restart).await;
+        Shell::launch_observed(setup, factory, Some(observer));
+        started.await.unwrap_or(Err(Error::Closed("the arbiter of the agent")))
+    }
+
+    async fn setup(&self, options: &AgentOptions, restart: Arc<RestartPolicy>) -> (Setup, Started) {
         let id = AgentId(self.agents.fetch_add(1, Ordering::Relaxed));
         let (reply, started) = Reply::new();
         let (buses, brokers) = (options.buses(&self.buses), options.brokers(&self.brokers));
@@ -167,14 +188,7 @@ impl Group {
             restart,
             started: reply,
         };
-        match self.arbiters.len() {
-            0 => Shell::launch(setup, factory),
-            n => {
-                let at = usize::try_from(id.0).unwrap_or_default() % n;
-                self.arbiters[at].spawn_fn(move || Shell::launch(setup, factory));
-            }
-        }
-        started.await.unwrap_or(Err(Error::Closed("the arbiter of the agent")))
+        (setup, started)
     }
 
     /// Returns when the group should stop by itself: every agent has ended, or one crashed too often. It still has to be

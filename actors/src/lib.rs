@@ -24,6 +24,7 @@ pub mod layers;
 mod redis;
 pub mod registry;
 mod repeater;
+pub mod testing;
 pub mod timer;
 mod waiter;
 

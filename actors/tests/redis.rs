@@ -10,6 +10,8 @@ mod broker_faults;
 mod bus;
 #[path = "redis/bus_faults.rs"]
 mod bus_faults;
+#[path = "redis/cluster.rs"]
+mod cluster;
 #[path = "redis/common.rs"]
 mod common;
 #[path = "redis/dead.rs"]

@@ -84,7 +84,7 @@ async fn consume<A: 'static>(life: &mut Life<A>) -> Result<(), Error> {
         let source = Source { queue, broker: broker.clone(), consumer: id, name, attempts, dead_letter };
         slots.push(Rc::new(ConsumerSlot::new(inbox.clone(), source, life.shared.clone())));
         life.consumers = slots.clone().into();
-        let mut intake = Intake::new(plan.queue.name, plan.options.concurrency, &consumer, inbox);
+        let mut intake = Intake::new(plan.queue.name, plan.options.credit(), &consumer, inbox);
         (intake.outbox, intake.dedup) = asked;
         broker.consume_as(id, intake).await?;
     }

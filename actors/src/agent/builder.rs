@@ -16,12 +16,14 @@ use super::turns::Turn;
 use crate::events::HandlerKind;
 use crate::layers::Layer;
 
+mod batch;
 mod blocking;
 mod consumer;
 mod options;
 
+pub use batch::BatchOptions;
 pub use consumer::ConsumerOptions;
-pub(crate) use consumer::Dedup;
+pub(crate) use consumer::{Batch, Dedup};
 pub use options::{CronOptions, HookOptions, PeriodicOptions, ReceiverOptions, ServerOptions};
 
 /// Declares the handlers of an agent.

@@ -25,6 +25,10 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    pub(crate) fn of(state: Arc<DeliveryState>) -> Self {
+        Self { state }
+    }
+
     /// The message's id. On a plain Redis list it gets one when it is first taken.
     pub fn id(&self) -> &str {
         &self.state.delivered.id

@@ -82,6 +82,15 @@ pub(crate) struct Life<A> {
     /// Whoever waits for the start.
     pub(crate) started: Option<Reply<Result<(), Error>>>,
     pub(crate) supervisor: Supervisor,
+    pub(crate) observer: Option<Rc<dyn Observer<A>>>,
+}
+
+/// Who is told of the instances of an agent: a harness of a test.
+pub(crate) trait Observer<A> {
+    /// An instance has begun.
+    fn began(&self, instance: &Rc<Instance<A>>);
+    /// An instance has crashed.
+    fn crashed(&self, crash: &Crash);
 }
 
 /// How an instance ended.
@@ -130,6 +139,7 @@ pub(crate) async fn live<A: 'static>(mut life: Life<A>, stops: Rc<StopLine>) {
             End::Finished(verdict) => verdict,
             End::Crashed(crash) => {
                 tell_crash(&life.shared, &crash);
+                life.observer.iter().for_each(|observer| observer.crashed(&crash));
                 Box::pin(life.supervisor.ask(Ended::Crashed { handler: crash.handler, message: crash.message })).await
             }
         };
@@ -186,6 +196,7 @@ async fn one_life<A: 'static>(life: &mut Life<A>, stops: &StopLine, down_since: 
     };
     let instance = running.instance.clone();
     let core = &instance.core;
+    life.observer.iter().for_each(|observer| observer.began(&instance));
     spawn_timers(life, &mut running);
     let plan = &instance.plan;
     let mut handle = None;

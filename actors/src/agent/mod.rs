@@ -7,6 +7,7 @@
 mod access;
 mod after_ack;
 pub(crate) mod answer;
+mod batch_handlers;
 mod begin;
 mod blocking;
 mod builder;
@@ -25,6 +26,7 @@ mod inbox;
 mod info;
 mod instance;
 mod invocation;
+mod item;
 mod key_lines;
 mod keyed;
 mod lanes;
@@ -48,7 +50,8 @@ mod timers;
 mod turns;
 
 pub use builder::{
-    AgentBuilder, ConsumerOptions, CronOptions, HookOptions, PeriodicOptions, ReceiverOptions, ServerOptions,
+    AgentBuilder, BatchOptions, ConsumerOptions, CronOptions, HookOptions, PeriodicOptions, ReceiverOptions,
+    ServerOptions,
 };
 pub use context::Cx;
 pub use delivery::Delivery;
@@ -56,20 +59,25 @@ pub use extract::{Answering, Call, Exhausted, Extract, Needs, Outbox, Publish, P
 pub use handle::{Gone, Handle};
 pub use handlers::{IntoAnswer, SignalValue};
 pub use info::{
-    AgentInfo, ConsumerInfo, CronInfo, DedupInfo, HandlerCounts, HandlerInfo, HookInfo, OutputInfo, PeriodicInfo,
-    ReceiverInfo, RetryInfo,
+    AgentInfo, BatchInfo, ConsumerInfo, CronInfo, DedupInfo, HandlerCounts, HandlerInfo, HookInfo, OutputInfo,
+    PeriodicInfo, ReceiverInfo, RetryInfo,
 };
 pub(crate) use info::{Facts, Rows, Templates, nonzero, span};
 pub use invocation::Invocation;
+pub use item::Item;
 pub use reception::Receivers;
 pub use settings::Settings;
 pub use task_group::{Task, TaskOutcome, Tasks};
 pub use timers::Overlap;
 pub use turns::Turn;
 
+pub(crate) use chain::Ran;
+pub(crate) use instance::{Crash, Instance, guarded_now};
+pub(crate) use life::Observer;
 pub(crate) use shared::Routes;
 pub use shell::StartFlags;
-pub(crate) use shell::{Setup, Shell, StopAgent};
+pub(crate) use shell::{Factory, Setup, Shell, StopAgent};
+pub(crate) use tasks::run_timer;
 
 /// A microservice: state, and handlers for signals, queues and time.
 ///

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::inbox::Inbox;
-use super::request::{Request, Ticket};
+use super::request::{Request, Ticket, Watch};
 use super::shared::Shared;
 use crate::bus::Bus;
 use crate::contract::{Arriving, Delivered, DeliveryInlet, SignalInlet};
@@ -83,15 +83,28 @@ impl AgentInlet {
 
 impl SignalInlet for AgentInlet {
     fn offer(&self, arriving: Arriving) {
+        self.offer_to(arriving, None);
+    }
+}
+
+impl AgentInlet {
+    /// Offers a signal or a call, and lets a watcher have what its handlers return, instead of the bus.
+    pub(crate) fn offer_watched(&self, arriving: Arriving, watch: Watch) {
+        self.offer_to(arriving, Some(watch));
+    }
+
+    fn offer_to(&self, arriving: Arriving, watch: Option<Watch>) {
         let events = &self.shared.env.events;
         let hearers = self.hearers.read().unwrap_or_else(PoisonError::into_inner);
         let Hearers { receivers, keys } = &*hearers;
+        // A signal that is watched has an answer too, which only its watcher sees.
+        let asked = arriving.call.clone().or_else(|| watch.is_some().then(Arc::default));
         if !self.shared.accepts() {
             for receiver in receivers {
                 dropped(&self.shared, &receiver.name, &arriving.signal, DropReason::Stopped);
             }
-            if let Some(id) = arriving.call {
-                for ticket in Request::open(id, self.shared.uid.clone(), self.bus.clone(), keys.clone()) {
+            if let Some(id) = asked {
+                for ticket in Request::open(id, self.shared.uid.clone(), self.bus.clone(), keys.clone(), watch) {
                     ticket.fail("stopped", format!("the agent `{}` is stopping", self.shared.agent));
                 }
             }
@@ -99,10 +112,9 @@ impl SignalInlet for AgentInlet {
         }
         let Some((last, others)) = receivers.split_last() else { return };
         let heard = events.is_heard().then(|| arriving.signal.clone());
-        let call = arriving.call.clone();
-        let is_call = call.is_some();
-        let mut tickets = call
-            .map(|id| Request::open(id, self.shared.uid.clone(), self.bus.clone(), keys.clone()))
+        let is_call = arriving.call.is_some();
+        let mut tickets = asked
+            .map(|id| Request::open(id, self.shared.uid.clone(), self.bus.clone(), keys.clone(), watch))
             .into_iter()
             .flatten();
         let mut entered = false;

@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use formicary_protocol::entry::MAX_ERROR;
 use formicary_protocol::{Bytes, RemoteFailure, Value, encode_answers, encode_failures};
+use tokio::sync::mpsc;
 
 use crate::bus::Bus;
-use crate::contract::Address;
+use crate::contract::{Address, Answers};
 
 /// One call to one agent.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(crate) struct Request {
     id: Arc<str>,
     responder: Arc<str>,
     bus: Bus,
+    /// Who is given the answer instead of the bus.
+    watch: Option<Watch>,
     /// `<Agent>.<method>` of each handler that is asked.
     keys: Arc<[Arc<str>]>,
 }
@@ -33,6 +36,9 @@ struct Gathered {
 
 type Said = Result<Value, RemoteFailure>;
 
+/// Where a harness hears what the handlers of one signal returned.
+pub(crate) type Watch = mpsc::Sender<Answers>;
+
 /// The duty of one handler to answer. Dropped unanswered, it answers with an error.
 #[derive(Debug)]
 pub(crate) struct Ticket(Option<Duty>);
@@ -51,9 +57,10 @@ impl Request {
         responder: Arc<str>,
         bus: Bus,
         keys: Arc<[Arc<str>]>,
+        watch: Option<Watch>,
     ) -> impl Iterator<Item = Ticket> {
         let count = keys.len();
-        let request = Self { id, responder, bus, keys };
+        let request = Self { id, responder, bus, watch, keys };
         let (sole, several) = match count {
             1 => (Some(request), None),
             _ => {
@@ -78,9 +85,16 @@ impl Request {
         let failures = self.keys.iter().zip(said.iter());
         let failures = failures.filter_map(|(key, said)| said.as_ref().err().map(|failure| (&**key, failure)));
         let failures: Vec<_> = failures.collect();
-        if !failures.is_empty()
-            && let Ok(body) = encode_failures(failures.iter().copied())
-        {
+        let failures = match failures.is_empty() {
+            true => None,
+            false => encode_failures(failures.iter().copied()).ok(),
+        };
+        if let Some(watch) = &self.watch {
+            let answers = body.map(|body| Answers { responder, body, failures });
+            // One request has one answer, for which there is room; a watcher that has gone wants none.
+            return answers.into_iter().for_each(|answers| drop(watch.try_send(answers)));
+        }
+        if let Some(body) = failures {
             self.bus.answer(Address::AnswerError { responder: responder.clone(), call: call.clone() }, body);
         }
         match body {

@@ -65,20 +65,32 @@ impl Settling {
         if state.is_settled() {
             return self.finish(state).await;
         }
+        match self.judge(state, Arc::new(error)) {
+            Some((outcome, failure)) => state.settle(outcome, failure),
+            None => self.give_up(state).await,
+        }
+    }
+
+    /// What becomes of a delivery whose attempt failed: `None` when it is given up, see [`Settling::give_up`].
+    pub(crate) fn judge(&self, state: &DeliveryState, error: Arc<HandlerError>) -> Option<(Outcome, Option<Failure>)> {
         let attempt = state.delivered.attempt;
         let failure = Some(self.failure(&error));
         let is_worth_it = self.user_code(true, || self.retry.is_worth_it(&error));
         let reason = match is_worth_it {
             true if attempt < state.source.attempts.get() => {
-                return state.settle(Outcome::Retry { after: self.wait(attempt) }, failure);
+                return Some((Outcome::Retry { after: self.wait(attempt) }, failure));
             }
             true => DeadReason::Exhausted,
             false => DeadReason::Refused,
         };
-        let panicked = error.kind() == "panic";
-        state.give_up(End { reason, failure, error: Arc::new(error) });
-        // This instance is done for: the next one may still look at the message.
-        if panicked && self.give_up.is_some() && self.slot.postpone(state) {
+        state.give_up(End { reason, failure, error });
+        None
+    }
+
+    /// Ends a message whose last attempt has just failed.
+    pub(crate) async fn give_up(&self, state: &Arc<DeliveryState>) {
+        // An instance that is done for leaves the message to the next one, which may still look at it.
+        if self.core.crash.has_happened() && self.give_up.is_some() && self.slot.postpone(state) {
             return;
         }
         self.end(state).await;

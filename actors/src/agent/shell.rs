@@ -13,7 +13,7 @@ use super::builder::AgentBuilder;
 use super::check::check;
 use super::info::Facts;
 use super::instance::guarded;
-use super::life::{Life, StopLine, live};
+use super::life::{Life, Observer, StopLine, live};
 use super::reception::Reception;
 use super::shared::{Routes, Shared};
 use super::supervisor::Supervisor;
@@ -73,12 +73,18 @@ pub(crate) struct StopAgent {
 
 impl Shell {
     /// Starts an agent on the current arbiter.
-    pub(crate) fn launch<A: Agent>(setup: Setup, factory: Arc<dyn Fn() -> A + Send + Sync>) {
+    pub(crate) fn launch<A: Agent>(setup: Setup, factory: Factory<A>) {
+        Self::launch_observed(setup, factory, None);
+    }
+
+    /// The same for an observer on this arbiter.
+    pub(crate) fn launch_observed<A: Agent>(setup: Setup, factory: Factory<A>, observer: Option<Rc<dyn Observer<A>>>) {
         let (id, registry, restart) = (setup.id, setup.registry.clone(), setup.restart.clone());
-        let life = match prepare::<A>(setup, factory) {
+        let mut life = match prepare::<A>(setup, factory) {
             Ok(life) => life,
             Err((started, error)) => return started.send(Err(error)),
         };
+        life.observer = observer;
         let stops = Rc::new(StopLine::new(life.shared.clone()));
         let shell = Self { stops: stops.clone() }.start();
         // Before the life begins: its first report must find the agent known.
@@ -92,10 +98,13 @@ impl Shell {
     }
 }
 
+/// Makes the instances of an agent.
+pub(crate) type Factory<A> = Arc<dyn Fn() -> A + Send + Sync>;
+
 type Refusal = (Reply<Result<(), Error>>, Error);
 
 /// Declares the agent and checks it.
-fn prepare<A: Agent>(setup: Setup, factory: Arc<dyn Fn() -> A + Send + Sync>) -> Result<Life<A>, Refusal> {
+fn prepare<A: Agent>(setup: Setup, factory: Factory<A>) -> Result<Life<A>, Refusal> {
     let Setup { id, name, env, buses, brokers, settings, flags, registry, started, restart: _ } = setup;
     let type_name = short_name(std::any::type_name::<A>());
     let declared = super::instance::guarded_now(|| {
@@ -132,6 +141,7 @@ fn prepare<A: Agent>(setup: Setup, factory: Arc<dyn Fn() -> A + Send + Sync>) ->
         opened: false,
         started: Some(started),
         supervisor: Supervisor { registry, id },
+        observer: None,
     })
 }
 

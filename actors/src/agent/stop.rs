@@ -110,7 +110,10 @@ pub(crate) async fn drain<A: 'static>(
         slot.give_back();
     }
     match instance.core.crash.get() {
-        Some(crash) => tell_crash(&life.shared, crash),
+        Some(crash) => {
+            tell_crash(&life.shared, crash);
+            life.observer.iter().for_each(|observer| observer.crashed(crash));
+        }
         None => pre_stop(life, &instance, deadline).await,
     }
     match replies.is_empty() {

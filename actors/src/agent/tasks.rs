@@ -46,10 +46,10 @@ pub(crate) async fn run_timer<A: 'static>(
     layers: &Layers,
     timeout: Duration,
     task: &Task<A>,
-) {
+) -> Ran {
     let core = &instance.core;
     let _in_hand = core.shared.env.gauge.begin();
-    run_task(instance, plan, layers, timeout, task, Invocation::new(core, core.cx.clone(), plan)).await;
+    run_task(instance, plan, layers, timeout, task, Invocation::new(core, core.cx.clone(), plan)).await
 }
 
 /// Runs a hook alone. `Err` is what it said. The time left for it may be less than its timeout.

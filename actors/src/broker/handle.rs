@@ -247,6 +247,10 @@ impl Broker {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    pub(crate) fn port(&self) -> &BrokerPort {
+        &self.0.port
+    }
+
     pub(crate) fn state(&self) -> watch::Receiver<ConnectionState> {
         self.0.state.clone()
     }

@@ -166,6 +166,10 @@ impl Bus {
         pending.await;
     }
 
+    pub(crate) fn port(&self) -> &BusPort {
+        &self.0.port
+    }
+
     pub(crate) fn state(&self) -> watch::Receiver<ConnectionState> {
         self.0.state.clone()
     }

@@ -11,6 +11,7 @@ use crate::broker::{Broker, MemoryBroker};
 use crate::bus::{Bus, MemoryBus};
 use crate::error::Error;
 use crate::registry::RestartPolicy;
+use crate::testing::{RecordingBroker, RecordingBus};
 
 /// How one agent is spawned.
 #[derive(Clone)]
@@ -121,6 +122,7 @@ pub(crate) enum BusKind {
     #[cfg(feature = "redis")]
     Redis(crate::RedisConfig),
     Custom(Arc<dyn Fn(Env) -> Bus + Send + Sync>),
+    Recording(RecordingBus),
 }
 
 /// Which broker a group uses. Parsed from a URL: `memory://`, `redis://[user:password@]host[:port][/db]`.
@@ -133,6 +135,7 @@ pub(crate) enum BrokerKind {
     #[cfg(feature = "redis")]
     Redis(crate::RedisConfig),
     Custom(Arc<dyn Fn(Env) -> Broker + Send + Sync>),
+    Recording(RecordingBroker),
 }
 
 impl Default for BusConfig {
@@ -153,6 +156,11 @@ impl BusConfig {
         Self(BusKind::Memory(bus))
     }
 
+    /// A test double.
+    pub fn recording(bus: RecordingBus) -> Self {
+        Self(BusKind::Recording(bus))
+    }
+
     /// A bus on Redis.
     #[cfg(feature = "redis")]
     pub fn redis(config: crate::RedisConfig) -> Self {
@@ -169,6 +177,11 @@ impl BrokerConfig {
     /// A broker in memory, which other groups may share.
     pub fn memory(broker: MemoryBroker) -> Self {
         Self(BrokerKind::Memory(broker))
+    }
+
+    /// A test double.
+    pub fn recording(broker: RecordingBroker) -> Self {
+        Self(BrokerKind::Recording(broker))
     }
 
     /// A broker on Redis.
@@ -190,6 +203,7 @@ impl std::fmt::Debug for BusConfig {
             #[cfg(feature = "redis")]
             BusKind::Redis(_) => "BusConfig(redis)",
             BusKind::Custom(_) => "BusConfig(custom)",
+            BusKind::Recording(_) => "BusConfig(recording)",
         })
     }
 }
@@ -201,6 +215,7 @@ impl std::fmt::Debug for BrokerConfig {
             #[cfg(feature = "redis")]
             BrokerKind::Redis(_) => "BrokerConfig(redis)",
             BrokerKind::Custom(_) => "BrokerConfig(custom)",
+            BrokerKind::Recording(_) => "BrokerConfig(recording)",
         })
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn start_bus(config: &BusConfig, env: Env) -> Result<Bus, Error> {
         #[cfg(feature = "redis")]
         BusKind::Redis(config) => crate::bus::redis::start(config, env),
         BusKind::Custom(start) => Ok(start(env)),
+        BusKind::Recording(bus) => Ok(bus.start(env)),
     }
 }
 
@@ -47,6 +48,8 @@ pub(super) async fn start_broker(config: &BrokerConfig, env: Env, owned: &mut Ve
             let config = config.clone();
             on_its_own_thread(move || crate::broker::redis::start(&config, env), owned).await
         }
+        // Beside the agents, where a paused clock holds.
+        BrokerKind::Recording(broker) => Ok(broker.start(env)),
         BrokerKind::Custom(start) => {
             let start = start.clone();
             on_its_own_thread(move || Ok(start(env)), owned).await

@@ -166,6 +166,7 @@ async fn every_field_is_documented_with_its_type_and_no_other() {
     let mut other = serde_json::to_value(&info).unwrap();
     other["bus"]["connection"] = json!({"state": "down", "reason": "refused", "lasting": false});
     other["agents"][0]["last_crash"] = json!({"handler": "greet", "message": "boom"});
+    other["agents"][0]["consumers"][0]["batch"] = json!({"most": 64, "wait": 0.1});
     info.broker = None;
     let mut real = Vec::new();
     fields(&serde_json::to_value(&info).unwrap(), "", &mut real);

@@ -7,9 +7,9 @@ use formicary_protocol::{DeadLetter, DeadReason};
 use crate::side::{Side, Taker, Told, counts, failure, happened, say, send, stories};
 
 stories! {
-    letters_are_counted_and_peeked_by_their_reason needs outbox,
-    letters_are_replayed_by_their_reason_with_their_history needs outbox,
-    letters_are_purged_by_their_reason needs outbox,
+    letters_are_counted_and_peeked_by_their_reason,
+    letters_are_replayed_by_their_reason_with_their_history,
+    letters_are_purged_by_their_reason,
 }
 
 const REASONS: [DeadReason; 7] = [

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::BatchOptions;
 use super::options::{SIXTY, setters};
 use crate::Retry;
 use crate::agent::keyed::KeyOf;
@@ -55,6 +56,8 @@ pub struct ConsumerOptions {
     pub dead_letter: bool,
     pub(crate) by: Option<KeyOf>,
     pub(crate) dedup: Option<Dedup>,
+    /// How large batches are, for a consumer that takes some.
+    pub(crate) batch: Option<Batch>,
     pub(crate) layers: Layers,
 }
 
@@ -64,6 +67,21 @@ pub(crate) struct Dedup {
     pub(crate) window: Duration,
     /// `None`: by the id that the sender gave.
     pub(crate) key: Option<KeyOf>,
+}
+
+/// When a batch is handed out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Batch {
+    /// It holds so many messages at most.
+    pub(crate) most: NonZeroUsize,
+    /// Its first message waits so long at most.
+    pub(crate) wait: Duration,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self { most: BatchOptions::MOST, wait: BatchOptions::WAIT }
+    }
 }
 
 impl Default for ConsumerOptions {
@@ -77,12 +95,21 @@ impl Default for ConsumerOptions {
             dead_letter: true,
             by: None,
             dedup: None,
+            batch: None,
             layers: Layers::default(),
         }
     }
 }
 
 impl ConsumerOptions {
+    /// How many messages the broker may have given out unsettled.
+    pub(crate) fn credit(&self) -> NonZeroUsize {
+        match &self.batch {
+            Some(batch) => self.concurrency.saturating_mul(batch.most),
+            None => self.concurrency,
+        }
+    }
+
     setters!(timeout, rate, layer);
 
     /// Sets how many messages are in hand at once: permits, prefetch and the size of what is taken from the broker in

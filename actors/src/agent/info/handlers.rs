@@ -51,7 +51,7 @@ pub struct ConsumerInfo {
     pub handler: HandlerInfo,
     /// The queue.
     pub queue: String,
-    /// How many messages are in hand at once.
+    /// How many messages are in hand at once; of a consumer of batches, how many batches.
     pub concurrency: usize,
     /// How many handlings may begin in a second; `None` without such a bound.
     pub rate: Option<u32>,
@@ -65,6 +65,18 @@ pub struct ConsumerInfo {
     pub ordered: bool,
     /// How messages are told to be the same; `None` when they are not.
     pub dedup: Option<DedupInfo>,
+    /// How large batches are; `None` for a consumer of single messages.
+    pub batch: Option<BatchInfo>,
+}
+
+/// When a batch is handed out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct BatchInfo {
+    /// It holds so many messages at most.
+    pub most: usize,
+    /// Its first message waits so long at most, in seconds.
+    pub wait: f64,
 }
 
 /// When a message whose handler failed is tried again.
@@ -211,6 +223,7 @@ impl<A> Declared<'_, A> {
                 by: if dedup.key.is_some() { "key" } else { "id" },
                 window: dedup.window.as_secs_f64(),
             }),
+            batch: plan.options.batch.map(|batch| BatchInfo { most: batch.most.get(), wait: batch.wait.as_secs_f64() }),
         });
         consumers.collect()
     }

@@ -15,7 +15,8 @@ pub(crate) use counts::{Counted, Tallies, Tally};
 pub(crate) use facts::{Changed, Facts, Templates};
 pub(crate) use handlers::Declared;
 pub use handlers::{
-    ConsumerInfo, CronInfo, DedupInfo, HandlerInfo, HookInfo, OutputInfo, PeriodicInfo, ReceiverInfo, RetryInfo,
+    BatchInfo, ConsumerInfo, CronInfo, DedupInfo, HandlerInfo, HookInfo, OutputInfo, PeriodicInfo, ReceiverInfo,
+    RetryInfo,
 };
 pub(crate) use show::{Rows, nonzero, span};
 

@@ -96,7 +96,8 @@ impl AgentInfo {
         }
         for consumer in &self.consumers {
             let at_once = format!("{} at once", consumer.concurrency);
-            let how = [Some(at_once), rate(consumer.rate)].into_iter().chain(policy(consumer)).collect();
+            let batches = consumer.batch.as_ref().map(|batch| format!("batches of {}", batch.most));
+            let how = [Some(at_once), batches, rate(consumer.rate)].into_iter().chain(policy(consumer)).collect();
             add(&mut rows, "consumes", &consumer.handler, consumer.queue.clone(), how);
         }
         for timer in &self.periodic {

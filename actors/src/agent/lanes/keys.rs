@@ -26,6 +26,11 @@ impl Keys {
         Self { by: options.by.clone(), dedup: options.dedup.clone() }
     }
 
+    /// Whether messages are told to be the same.
+    pub(super) fn tell_alike(&self) -> bool {
+        self.dedup.is_some()
+    }
+
     /// Takes the places of a message in the lines of its keys. `Err`: why it has no key.
     pub(super) fn join(
         &self,

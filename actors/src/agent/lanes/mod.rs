@@ -3,6 +3,7 @@
 //! The first lane of a handler is opened by its first message. A lane that has to wait lets another one take what comes
 //! next, so there are about as many lanes as handlings that wait at once; one stays, idle, when all is done.
 
+mod batch;
 mod consume;
 mod keys;
 mod receive;
@@ -14,6 +15,7 @@ use super::inbox::IN_A_ROW;
 use super::instance::Instance;
 use super::life::Running;
 
+pub(crate) use batch::{BatchLane, Gatherers};
 pub(crate) use consume::ConsumeLane;
 pub(crate) use receive::ReceiveLane;
 pub(crate) use slot::{ConsumerSlot, InHandDelivery};

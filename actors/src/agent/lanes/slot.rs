@@ -60,6 +60,15 @@ impl ConsumerSlot {
         }
     }
 
+    /// Gives back what belongs together, in one batch.
+    pub(crate) fn put_all_back(&self, settlements: Vec<Settlement>) {
+        match &mut *self.returns.borrow_mut() {
+            Some(returns) => returns.extend(settlements),
+            None if settlements.is_empty() => {}
+            None => self.source.broker.settle(self.source.consumer, settlements),
+        }
+    }
+
     fn put_back(&self, settlement: Option<Settlement>) {
         let Some(settlement) = settlement else { return };
         match &mut *self.returns.borrow_mut() {

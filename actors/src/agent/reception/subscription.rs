@@ -38,6 +38,17 @@ impl<A: 'static> Reception<A> {
         Ok(())
     }
 
+    /// The way in for a signal; `None` when nobody hears it.
+    pub(crate) fn inlet_of(&self, signal: &str) -> Option<Arc<AgentInlet>> {
+        let subscriptions = self.subscriptions.borrow();
+        subscriptions.iter().find(|one| &*one.signal == signal).map(|one| one.inlet.clone())
+    }
+
+    /// The signals that are heard.
+    pub(crate) fn signals(&self) -> Vec<Arc<str>> {
+        self.subscriptions.borrow().iter().map(|one| one.signal.clone()).collect()
+    }
+
     /// Ends the subscriptions that none of the receivers hears.
     pub(super) async fn unsubscribe_but(&self, receivers: &[Rc<Receiver<A>>]) {
         let is_heard = |one: &Subscription| receivers.iter().any(|receiver| receiver.hears(&one.signal));

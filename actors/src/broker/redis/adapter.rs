@@ -130,7 +130,7 @@ impl Handler<DescribeBroker> for Adapter {
             dedup: true,
             ..Capabilities::default()
         };
-        let address = self.0.connection.endpoint().to_string();
+        let address = self.0.nodes.home().endpoint().to_string();
         let mut description = Description::new("redis", address, capabilities);
         description.connection = self.0.context.state.borrow().clone();
         describe.0.send(description);

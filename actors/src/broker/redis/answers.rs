@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use super::deliver::deliver;
 use super::field::Field;
 use super::intake::{Called, Service};
+use super::keys::FORMAT;
 use super::pause::Pause;
 use super::settle;
 use super::turn::{Answer, Turn};
@@ -17,7 +18,14 @@ impl Service {
         match called {
             Called::Turn { turn, took, reply } => self.turned(&turn, took, reply),
             Called::Held(Ok(reply)) => self.recovered(reply),
-            Called::Entered(Ok(_)) => (self.lapsed, self.look) = (false, true),
+            Called::Entered(Ok(format)) if format == FORMAT => (self.lapsed, self.look) = (false, true),
+            Called::Entered(Ok(format)) => {
+                let format = String::from_utf8_lossy(&format).escape_debug().to_string();
+                let text =
+                    format!("the queue is kept in format `{format}` now: this version takes nothing more from it");
+                self.link.say("queue refused", &self.consumer, &text);
+                self.takes.lengthen();
+            }
             Called::Left(Ok(reply)) => {
                 if self.strange || reply.int() == Some(1) {
                     return true;
@@ -42,6 +50,7 @@ impl Service {
         let unclear = || CommandError::Unknown("the answer to a turn is not understood".to_owned());
         match reply.and_then(|reply| turn.read(reply).ok_or_else(unclear)) {
             Ok(answer) => {
+                self.see_lease(&answer);
                 settle::tell(&self.link, &self.consumer, &answer);
                 match self.consumer.refused.borrow().is_empty() {
                     true => self.settlements = Pause::default(),
@@ -70,12 +79,14 @@ impl Service {
     pub(super) fn waited(&mut self, turn: &Turn, waited: Result<Waited, CommandError>) {
         let unclear = || CommandError::Unknown("the answer to a turn is not understood".to_owned());
         let (refusal, ran) = match waited {
+            Ok(Waited { refusal: Some(error), .. }) if self.moved(&error) => return,
             Ok(Waited { refusal, ran }) => (refusal, ran),
             Err(error) => (None, Err(error)),
         };
         match ran.and_then(|reply| turn.read(reply).ok_or_else(unclear)) {
             Ok(answer) => {
                 self.look |= answer.more;
+                self.see_lease(&answer);
                 self.took(answer, true);
             }
             // A script that the server has forgotten is sent to it by a call.
@@ -95,20 +106,33 @@ impl Service {
         }
     }
 
+    /// The node that was asked has the queue not, or no longer.
+    fn moved(&mut self, error: &CommandError) -> bool {
+        let moved = self.reader.is_some() && self.link.nodes.moved(error);
+        if moved {
+            self.reader = Some(self.link.open_reader(&self.consumer));
+            self.look = true;
+        }
+        moved
+    }
+
     fn may_have_taken(&self, error: &CommandError) {
         if matches!(error, CommandError::Unknown(_)) {
             self.consumer.unsure.set(true);
         }
     }
 
+    fn see_lease(&mut self, answer: &Answer) {
+        if !answer.alive && !self.lapsed {
+            self.lapsed = true;
+            self.consumer.lost_all();
+            self.link.say("lease lost", &self.consumer, "its lease ran out: what it held is given to others");
+        }
+    }
+
     /// Notes what a turn took, and what it tells.
     fn took(&mut self, answer: Answer, took: bool) {
         let (link, consumer) = (&self.link, &self.consumer);
-        if !answer.alive && !self.lapsed && !consumer.is_cancelled() {
-            self.lapsed = true;
-            consumer.lost_all();
-            link.say("lease lost", consumer, "its lease ran out: what it held is given to others");
-        }
         if answer.forgotten > 0 {
             link.say(
                 "keys forgotten",
@@ -124,6 +148,10 @@ impl Service {
                     self.look = true;
                     self.takes.lengthen();
                 }
+            }
+            // Full with what we do not know of: whoever waits for the list would not wait at all.
+            None if took && found == 0 && answer.in_place >= consumer.credit() && consumer.free() > 0 => {
+                self.takes.lengthen();
             }
             None if took => self.takes = Pause::default(),
             None => {}

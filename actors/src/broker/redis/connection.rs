@@ -13,16 +13,14 @@ use super::publish::Push;
 use super::scripts::Scripts;
 use super::settle;
 use crate::contract::{ConnectionState, ConsumerId};
-use crate::redis::{CommandError, Connection, Line, Reply, Script, Settings, chance, follow};
+use crate::redis::{CommandError, Connection, Nodes, Reply, Script, Settings, chance, follow};
 use crate::{AdapterContext, RedisConfig};
 
 /// What the adapter and its tasks share; all of it lives on one thread.
 pub(super) struct Link {
     pub(super) context: Rc<AdapterContext>,
-    /// Everything but the blocking reads goes over this one.
-    pub(super) connection: Connection,
-    /// What is to be sent.
-    pub(super) line: Line<Push>,
+    /// The server, or the nodes of the cluster.
+    pub(super) nodes: Nodes<Push>,
     pub(super) scripts: Scripts,
     pub(super) consumers: RefCell<BTreeMap<ConsumerId, Rc<Consumer>>>,
     /// Told when nothing of a consumer is left.
@@ -42,11 +40,14 @@ impl Link {
         let settings = config.settings_for(&context.env.limits);
         let random = chance(&context.env.ids);
         let observer = Box::new(follow("broker", context.clone()));
-        let connection = Connection::open(config.endpoint.clone(), "broker", settings, random, observer, None);
+        let home = Connection::open(config.endpoint.clone(), "broker", settings, random, observer, None);
+        let ids = context.env.ids.clone();
+        let open = move |endpoint, role, settings| {
+            Connection::open(endpoint, role, settings, chance(&ids), Box::new(|_| {}), None)
+        };
         Rc::new(Self {
             context,
-            line: Line::new(connection.clone()),
-            connection,
+            nodes: Nodes::new(home, open),
             scripts: Scripts::new(),
             consumers: RefCell::default(),
             consumer_left: Notify::new(),
@@ -58,15 +59,14 @@ impl Link {
     }
 
     /// A connection for the blocking reads of one consumer. The main one tells of outages.
-    pub(super) fn open_another(&self, role: String) -> Connection {
+    pub(super) fn open_reader(&self, consumer: &Consumer) -> Connection {
         let settings = Settings { quiet: true, ..self.config.settings.clone() };
-        let random = chance(&self.context.env.ids);
-        Connection::open(self.config.endpoint.clone(), role, settings, random, Box::new(|_| {}), None)
+        self.nodes.open_another(&consumer.keys.list, format!("broker consumer {}", consumer.queue), settings)
     }
 
     /// Runs a script within the deadline of sends.
     pub(super) async fn run(&self, script: &Script, keys: &[Bytes], args: &[Bytes]) -> Result<Reply, CommandError> {
-        self.connection.run(script, keys, args, self.context.env.limits.send_deadline).await
+        self.nodes.run(script, keys, args, self.context.env.limits.send_deadline).await
     }
 
     pub(super) fn heartbeat(&self) -> Duration {
@@ -118,8 +118,8 @@ impl Link {
         for consumer in &consumers {
             timeout_at(deadline, consumer.has_left()).await.ok();
         }
-        timeout_at(deadline, self.line.idle()).await.ok();
-        self.connection.close(deadline.saturating_duration_since(Instant::now())).await;
+        timeout_at(deadline, self.nodes.idle()).await.ok();
+        self.nodes.close(deadline).await;
         self.ended.set(true);
         for consumer in &consumers {
             settle::give_up(self, consumer);

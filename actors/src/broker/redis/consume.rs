@@ -27,9 +27,8 @@ pub(super) async fn consume(link: Rc<Link>, consume: Consume) {
     }
     link.consumers.borrow_mut().insert(consume.id, consumer.clone());
     lease::watch(&link, &consumer.queue);
-    let reader = link.open_another(format!("broker consumer {}", consumer.queue));
     consume.reply.send(Ok(()));
-    intake::serve(link.clone(), consumer.clone(), reader).await;
+    intake::serve(link.clone(), consumer.clone()).await;
     link.consumers.borrow_mut().remove(&consume.id);
     link.consumer_left.notify_waiters();
     consumer.leave();
@@ -43,13 +42,13 @@ async fn begin(link: &Link, consumer: &Consumer, dedup: Option<DedupBy>) -> Resu
     }
     let answer = enter(link, consumer, None).await;
     // Asked for after the server has answered: only now it is known what kind it is.
-    if let Some(reason) = apart(&consumer.queue, &consumer.outbox).filter(|_| link.connection.is_cluster()) {
+    if let Some(reason) = apart(&consumer.queue, &consumer.outbox).filter(|_| link.nodes.home().is_cluster()) {
         return Err(Error::Refused { what: what(), reason });
     }
     let unreachable = |error| match error {
         CommandError::Refused { message, .. } => Error::Refused { what: what(), reason: message },
         CommandError::NotSent(reason) | CommandError::Unknown(reason) => {
-            Error::Unreachable { what: "broker", address: link.connection.endpoint().to_string(), reason }
+            Error::Unreachable { what: "broker", address: link.nodes.home().endpoint().to_string(), reason }
         }
     };
     let mut found = answer.map_err(unreachable)?;
@@ -97,6 +96,7 @@ async fn watch_old_places(link: &Link, consumer: &Consumer) -> Result<(), Comman
     let places = Keys::taken(&consumer.queue, b"");
     let pattern = [&escaped(&places), &b"*"[..]].concat();
     let mut cursor = Bytes::from_static(b"0");
+    let node = link.nodes.of(&consumer.keys.list);
     loop {
         let args = vec![
             cursor,
@@ -107,7 +107,7 @@ async fn watch_old_places(link: &Link, consumer: &Consumer) -> Result<(), Comman
             "TYPE".into(),
             "hash".into(),
         ];
-        let mut answer = link.connection.request("SCAN", args, within).await?.list().unwrap_or_default().into_iter();
+        let mut answer = node.connection.request("SCAN", args, within).await?.list().unwrap_or_default().into_iter();
         cursor = answer.next().and_then(Reply::bytes).unwrap_or_else(|| "0".into());
         let found = answer.next().and_then(Reply::list).unwrap_or_default().into_iter().filter_map(Reply::bytes);
         for owner in found.filter_map(|key| Some(key.slice_ref(key.strip_prefix(&places[..])?))) {

@@ -51,7 +51,7 @@ pub(super) async fn recount(link: &Link, queue: &str, dead: u64, deadline: Insta
         args.extend([Bytes::from_static(word.as_bytes()), letters.to_string().into()]);
     }
     let keys = [walk.keys.dead.clone(), walk.keys.meta.clone()];
-    let mended = link.connection.run(&link.scripts.recount, &keys, &args, left(deadline)).await;
+    let mended = link.nodes.run(&link.scripts.recount, &keys, &args, left(deadline)).await;
     mended.map_err(|error| error.during("the counts of dead letters"))?;
     Ok(counts(&by_reason))
 }
@@ -133,7 +133,7 @@ impl Walk<'_> {
             args.extend([found.index.to_string().into(), found.raw.clone(), reason, entry]);
         }
         let keys = [self.keys.dead.clone(), self.keys.meta.clone(), self.keys.delayed.clone()];
-        let moved = self.link.connection.run(&self.link.scripts.exhume, &keys, &args, left(self.deadline)).await;
+        let moved = self.link.nodes.run(&self.link.scripts.exhume, &keys, &args, left(self.deadline)).await;
         let moved = moved.map_err(|error| error.during("the dead letters"))?;
         Ok(moved.int().and_then(|moved| usize::try_from(moved).ok()).unwrap_or_default())
     }
@@ -153,7 +153,7 @@ impl Walk<'_> {
         let args = [first.to_string().into(), (first + CHUNK - 1).to_string().into()];
         let script = &self.link.scripts.peek;
         let keys = std::slice::from_ref(&self.keys.dead);
-        let answer = self.link.connection.run(script, keys, &args, left(self.deadline)).await;
+        let answer = self.link.nodes.run(script, keys, &args, left(self.deadline)).await;
         let mut answer =
             answer.map_err(|error| error.during("the dead letters"))?.list().unwrap_or_default().into_iter();
         let all = answer.next().and_then(|all| usize::try_from(all.int()?).ok()).unwrap_or_default();

@@ -22,13 +22,12 @@ async fn count(link: &Link, queue: &str, deadline: Instant) -> Result<Counts, Er
     let Keys { list, delayed, dead, meta, leases, .. } = Keys::of(queue);
     let what = format!("the counts of queue `{queue}`");
     let error = |error: crate::redis::CommandError| error.during(&what);
-    let consumers =
-        link.connection.run(&link.scripts.consumers, &[leases], &[], left(deadline)).await.map_err(error)?;
+    let consumers = link.nodes.run(&link.scripts.consumers, &[leases], &[], left(deadline)).await.map_err(error)?;
     let consumers = consumers.list().and_then(|mut list| list.pop()).and_then(Reply::list).unwrap_or_default();
     let mut names = vec![list, delayed, dead, meta];
     names.extend(consumers.into_iter().filter_map(Reply::bytes).map(|uid| Keys::taken(queue, &uid)));
     let words = WORDS.map(|word| Bytes::from_static(word.as_bytes()));
-    let answer = link.connection.run(&link.scripts.inspect, &names, &words, left(deadline)).await.map_err(error)?;
+    let answer = link.nodes.run(&link.scripts.inspect, &names, &words, left(deadline)).await.map_err(error)?;
     let numbers: Vec<u64> =
         answer.list().unwrap_or_default().iter().filter_map(|item| u64::try_from(item.int()?).ok()).collect();
     let [waiting, in_flight, delayed, dead, by_reason @ ..] = &numbers[..] else {

@@ -51,11 +51,11 @@ pub(super) enum Called {
     Left(Result<Reply, CommandError>),
 }
 
-pub(super) async fn serve(link: Rc<Link>, consumer: Rc<Consumer>, reader: Connection) {
+pub(super) async fn serve(link: Rc<Link>, consumer: Rc<Consumer>) {
     let mut service = Service {
+        reader: Some(link.open_reader(&consumer)),
         link,
         consumer,
-        reader: Some(reader),
         call: None,
         wait: None,
         awaited: None,

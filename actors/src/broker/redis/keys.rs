@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use formicary_protocol::Bytes;
+use fred::util::redis_keyslot as slot;
 
 /// The keys of a queue, with the queue's name as it stands.
 ///
@@ -63,36 +64,9 @@ pub(super) fn apart(queue: &str, outbox: &[Arc<str>]) -> Option<String> {
     ))
 }
 
-/// The slot of a key in a Redis Cluster: of its hash tag, if it has one.
-fn slot(key: &[u8]) -> u16 {
-    let tag = || {
-        let rest = &key[key.iter().position(|byte| *byte == b'{')? + 1..];
-        rest.iter().position(|byte| *byte == b'}').filter(|end| *end > 0).map(|end| &rest[..end])
-    };
-    crc16(tag().unwrap_or(key)) % 16_384
-}
-
-/// CRC-16 in the variant of XMODEM, which Redis Cluster takes.
-fn crc16(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0, |crc, byte| {
-        (0..8).fold(
-            crc ^ (u16::from(*byte) << 8),
-            |crc, _| if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 },
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{apart, slot};
-
-    #[test]
-    fn slots_are_those_of_redis() {
-        assert_eq!(slot(b"123456789"), 12_739);
-        assert_eq!(slot(b"foo{hash_tag}"), 2_515);
-        assert_eq!(slot(b"{}foo"), slot(b"{}foo"));
-        assert_ne!(slot(b"{}foo"), slot(b""));
-    }
+    use super::apart;
 
     #[test]
     fn a_cluster_needs_hash_tags() {

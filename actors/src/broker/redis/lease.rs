@@ -20,7 +20,7 @@ use crate::redis::{CommandError, Reply};
 #[derive(Default)]
 struct Counters {
     of: BTreeMap<Bytes, Counter>,
-    connection: u64,
+    connection: (u64, u64),
 }
 
 struct Counter {
@@ -83,13 +83,13 @@ async fn look(link: &Link, ours: &[Rc<Consumer>], counters: &mut Counters) -> Re
             seen.push((uid, counter));
         }
     }
-    counters.note(seen, link.connection.generation(), asked);
+    counters.note(seen, link.nodes.of(&first.keys.leases).generation(), asked);
     Ok(())
 }
 
 impl Counters {
     /// Notes what was seen over a connection, asked for at `asked` and answered now.
-    fn note(&mut self, seen: Vec<(Bytes, Bytes)>, connection: u64, asked: Instant) {
+    fn note(&mut self, seen: Vec<(Bytes, Bytes)>, connection: (u64, u64), asked: Instant) {
         let mut before = std::mem::take(&mut self.of);
         if connection != self.connection {
             before.clear();
@@ -125,7 +125,7 @@ mod tests {
 
     const LEASE: Duration = Duration::from_secs(15);
 
-    fn see(counters: &mut Counters, counter: &'static str, connection: u64) -> bool {
+    fn see(counters: &mut Counters, counter: &'static str, connection: (u64, u64)) -> bool {
         counters.note(vec![("a".into(), counter.into())], connection, Instant::now());
         !counters.dead(LEASE).is_empty()
     }
@@ -137,35 +137,35 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_counter_that_stands_still_for_a_lease_is_that_of_a_dead_consumer() {
         let mut counters = Counters::default();
-        assert!(!see(&mut counters, "1", 1));
+        assert!(!see(&mut counters, "1", (0, 1)));
         after(14).await;
-        assert!(!see(&mut counters, "1", 1));
+        assert!(!see(&mut counters, "1", (0, 1)));
         after(1).await;
-        assert!(see(&mut counters, "1", 1));
-        assert!(!see(&mut counters, "1", 1), "forgotten, and seen anew");
+        assert!(see(&mut counters, "1", (0, 1)));
+        assert!(!see(&mut counters, "1", (0, 1)), "forgotten, and seen anew");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_counter_that_moved_and_an_outage_begin_the_wait_anew() {
         let mut counters = Counters::default();
-        assert!(!see(&mut counters, "1", 1));
+        assert!(!see(&mut counters, "1", (0, 1)));
         after(15).await;
-        assert!(!see(&mut counters, "2", 1));
+        assert!(!see(&mut counters, "2", (0, 1)));
         after(14).await;
-        assert!(!see(&mut counters, "2", 2), "another connection");
+        assert!(!see(&mut counters, "2", (0, 2)), "another connection");
         after(14).await;
-        assert!(!see(&mut counters, "2", 2));
+        assert!(!see(&mut counters, "2", (0, 2)));
         after(1).await;
-        assert!(see(&mut counters, "2", 2));
+        assert!(see(&mut counters, "2", (0, 2)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_time_of_an_answer_on_its_way_does_not_count() {
         let mut counters = Counters::default();
-        assert!(!see(&mut counters, "1", 1));
+        assert!(!see(&mut counters, "1", (0, 1)));
         let asked = Instant::now() + Duration::from_secs(14);
         after(20).await;
-        counters.note(vec![("a".into(), "1".into())], 1, asked);
+        counters.note(vec![("a".into(), "1".into())], (0, 1), asked);
         assert!(counters.dead(LEASE).is_empty());
     }
 }

@@ -16,11 +16,18 @@ const MOST_BYTES: &str = "1048576";
 /// How the place of a dead consumer is marked, from the first step on.
 const MARKED: &str = "-1";
 
+/// From so many attempts on, messages of a dead consumer come back one after another, and not together: whichever of them
+/// kills its process should not take those along, again and again, that only were in hand beside it.
+const SUSPECT: u32 = 3;
+/// So far apart.
+const APART_MS: u64 = 100;
+
 /// Puts all that a dead consumer held among the delayed messages, due at once, with one attempt more: whichever of them
 /// killed its process must not do so for ever. `by` is the one of ours that is told as the one who took them over.
 pub(super) async fn reclaim(link: &Link, by: &Consumer, uid: &Bytes, counter: Bytes) {
     let mut counter = counter;
-    let mut entries: Vec<(Bytes, Bytes)> = Vec::new();
+    let mut entries = Vec::new();
+    let mut suspects = 0;
     let mut all = 0;
     loop {
         let answer = step(link, by, uid, &counter, &entries).await;
@@ -40,7 +47,7 @@ pub(super) async fn reclaim(link: &Link, by: &Consumer, uid: &Bytes, counter: By
         if next.is_empty() {
             break;
         }
-        entries = next.into_iter().map(|(field, value)| (field.clone(), again(link, uid, &field, value))).collect();
+        entries = next.into_iter().map(|(field, value)| again(link, uid, field, value, &mut suspects)).collect();
         counter = MARKED.into();
     }
     if all > 0 {
@@ -52,17 +59,26 @@ pub(super) async fn reclaim(link: &Link, by: &Consumer, uid: &Bytes, counter: By
 
 type Values = Vec<(Bytes, Bytes)>;
 
+/// A message that comes back.
+struct Again {
+    field: Bytes,
+    entry: Bytes,
+    delay_ms: u64,
+}
+
 /// Moves those that were read before, and reads the next ones.
 async fn step(
     link: &Link,
     by: &Consumer,
     uid: &Bytes,
     counter: &Bytes,
-    entries: &Values,
+    entries: &[Again],
 ) -> Result<Option<(u64, Values)>, CommandError> {
     let keys = [by.keys.leases.clone(), Keys::taken(&by.queue, uid), by.keys.delayed.clone()];
     let mut args = vec![uid.clone(), counter.clone(), MOST_MESSAGES.into(), MOST_BYTES.into()];
-    args.extend(entries.iter().flat_map(|(field, entry)| [field.clone(), entry.clone()]));
+    for Again { field, entry, delay_ms } in entries {
+        args.extend([field.clone(), entry.clone(), delay_ms.to_string().into()]);
+    }
     let mut answer = link.run(&link.scripts.reclaim, &keys, &args).await?.list().unwrap_or_default().into_iter();
     let moved = answer.next().and_then(|moved| u64::try_from(moved.int()?).ok());
     let mut values = answer.next().and_then(Reply::list).unwrap_or_default().into_iter().filter_map(Reply::bytes);
@@ -74,9 +90,9 @@ async fn step(
 }
 
 /// The entry of a message whose consumer died. What is not ours to read stays as it is.
-fn again(link: &Link, uid: &Bytes, field: &Bytes, value: Bytes) -> Bytes {
+fn again(link: &Link, uid: &Bytes, field: Bytes, value: Bytes, suspects: &mut u64) -> Again {
     let uid = String::from_utf8_lossy(uid);
-    let mut entry = match Field::parse(field).filter(|field| field.is_fresh()) {
+    let mut entry = match Field::parse(&field).filter(|field| field.is_fresh()) {
         Some(field) => {
             let mut id = String::new();
             field.id(&uid, &mut id);
@@ -84,13 +100,15 @@ fn again(link: &Link, uid: &Bytes, field: &Bytes, value: Bytes) -> Bytes {
         }
         None => match Entry::decode(&value) {
             Ok(entry) => entry,
-            Err(_) => return value,
+            Err(_) => return Again { field, entry: value, delay_ms: 0 },
         },
     };
     entry.attempt = entry.attempt.saturating_add(1);
     let text = format!("its consumer {uid} died while it had this message");
     entry.push_failure(Failure::new(link.context.env.clock.now_ms(), "", "", &text));
-    entry.encode()
+    *suspects += u64::from(entry.attempt >= SUSPECT);
+    let delay_ms = if entry.attempt >= SUSPECT { *suspects * APART_MS } else { 0 };
+    Again { field, entry: entry.encode(), delay_ms }
 }
 
 fn told(link: &Link, by: &Consumer, uid: &Bytes, moved: u64) {

@@ -16,7 +16,7 @@ pub(super) async fn were_seen(link: Rc<Link>, ask: WasSeen) {
     let what = format!("the remembered keys of queue `{}`", consumer.queue);
     let args: Vec<_> = keys.iter().map(|key| Bytes::copy_from_slice(key.as_bytes())).collect();
     let names = std::slice::from_ref(&consumer.keys.seen);
-    let answer = link.connection.run(&link.scripts.seen, names, &args, left(deadline)).await;
+    let answer = link.nodes.run(&link.scripts.seen, names, &args, left(deadline)).await;
     reply.send(answer.map_err(|error| error.during(&what)).and_then(|answer| {
         let seen: Vec<_> = answer.list().unwrap_or_default().iter().map(|one| one.int() == Some(1)).collect();
         match seen.len() == keys.len() {

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Takes a place from a consumer that is dead, a part at a time: puts what was read before among the delayed, and reads on.
--- KEYS: leases, taken, delayed. ARGV: consumer, counter that stands still, most messages, most bytes, then two for each that
--- was read before: field, entry. Returns how many of those were moved, {field, value, ...}: none when nothing is left.
+-- KEYS: leases, taken, delayed. ARGV: consumer, counter that stands still, most messages, most bytes, then three for each that
+-- was read before: field, entry, delay in ms. Returns how many of those were moved, {field, value, ...}: none when nothing is left.
 local leases, taken, delayed, consumer = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 for i, wanted in ipairs({ 'hash', 'hash', 'zset' }) do
   local found = redis.call('TYPE', KEYS[i]).ok
@@ -13,10 +13,13 @@ end
 local counter = redis.call('HGET', leases, consumer)
 if counter ~= ARGV[2] then return { -1, {} } end
 if counter ~= '-1' then redis.call('HSET', leases, consumer, '-1') end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local moved = {}
-for i = 5, #ARGV, 2 do
+for i = 5, #ARGV, 3 do
   if redis.call('HEXISTS', taken, ARGV[i]) == 1 then
-    redis.call('ZADD', delayed, 0, ARGV[i + 1])
+    local delay = tonumber(ARGV[i + 2])
+    redis.call('ZADD', delayed, delay > 0 and now + delay or 0, ARGV[i + 1])
     redis.call('HDEL', taken, ARGV[i])
     moved[#moved + 1] = ARGV[i]
   end

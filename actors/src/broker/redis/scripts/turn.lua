@@ -10,172 +10,184 @@
 --   keys forgotten early, what was wrong, acknowledgements that came too late, the other settlements (1 applied,
 --   2 remembered already, 0 too late, -1 not now), delayed entries, bodies.
 local list, taken, delayed, dead, meta, leases, seen = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local call, pcall, sub = redis.call, redis.pcall, string.sub
 local wrong = ''
 
-local function read(command, key, ...)
-  local reply = redis.pcall(command, key, ...)
-  if type(reply) == 'table' and reply.err then
-    wrong = 'WRONGTYPE the key `' .. key .. '` holds a ' .. redis.call('TYPE', key).ok .. ': rename or delete it'
-    return nil
-  end
-  return reply
+local function unfit(key)
+  wrong = 'WRONGTYPE the key `' .. key .. '` holds a ' .. call('TYPE', key).ok .. ': rename or delete it'
 end
 
-local time = redis.call('TIME')
+-- The numbers of messages within a take: to cut one out takes less than half as long as to write it.
+local numbers = '10001001100210031004100510061007100810091010101110121013101410151016101710181019102010211022102310241025102610271028102910301031' ..
+  '10321033103410351036103710381039104010411042104310441045104610471048104910501051105210531054105510561057105810591060106110621063' ..
+  '10641065106610671068106910701071107210731074107510761077107810791080108110821083108410851086108710881089109010911092109310941095' ..
+  '10961097109810991100110111021103110411051106110711081109111011111112111311141115111611171118111911201121112211231124112511261127' ..
+  '11281129113011311132113311341135113611371138113911401141114211431144114511461147114811491150115111521153115411551156115711581159' ..
+  '11601161116211631164116511661167116811691170117111721173117411751176117711781179118011811182118311841185118611871188118911901191' ..
+  '11921193119411951196119711981199120012011202120312041205120612071208120912101211121212131214121512161217121812191220122112221223' ..
+  '12241225122612271228122912301231123212331234123512361237123812391240124112421243124412451246124712481249125012511252125312541255'
+local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local in_place = read('HLEN', taken)
-if not in_place then return redis.error_reply(wrong) end
-local lease = tonumber(read('HGET', leases, ARGV[1]) or nil)
-local alive = lease and lease >= 0
+local in_place = pcall('HLEN', taken)
+if type(in_place) == 'table' then
+  unfit(taken)
+  return redis.error_reply(wrong)
+end
+local alive = pcall('HGET', leases, ARGV[1])
+if type(alive) == 'table' then unfit(leases) end
+alive = type(alive) == 'string' and string.sub(alive, 1, 1) ~= '-'
 
 -- Plain acknowledgements: all with one command. Where the place is as its owner knows it, none can be late.
-local late, fields = {}, {}
-for i = 1, #ARGV[8] / 19 do fields[i] = string.sub(ARGV[8], 19 * i - 18, 19 * i) end
-if #fields > 0 then
+local acks, late, settled, forgotten = ARGV[8], {}, {}, 0
+if acks ~= '' then
+  local fields = {}
+  for i = 1, #acks / 19 do fields[i] = sub(acks, 19 * i - 18, 19 * i) end
   if in_place ~= tonumber(ARGV[6]) then
-    local there, keys = {}, redis.call('HKEYS', taken)
+    local there, keys = {}, call('HKEYS', taken)
     for i = 1, #keys do there[keys[i]] = true end
     for i = 1, #fields do
       if not there[fields[i]] then late[#late + 1] = i - 1 end
     end
   end
-  in_place = in_place - redis.call('HDEL', taken, unpack(fields))
+  in_place = in_place - call('HDEL', taken, unpack(fields))
 end
 
 -- The others: what is written goes to its new place before the old one is left.
-local sound = {}
-local function usable(command, key, ...)
-  if sound[key] == nil then sound[key] = read(command, key, ...) ~= nil end
-  return sound[key]
-end
-
-local at, settled, pruned, forgotten = 9, {}, false, 0
-local function next_argument()
-  at = at + 1
-  return ARGV[at - 1]
-end
-
-local function remember(key, window)
-  if not pruned then
-    pruned = true
-    local old = redis.call('ZRANGEBYSCORE', seen, '-inf', now, 'LIMIT', 0, 1000)
-    if #old > 0 then redis.call('ZREM', seen, unpack(old)) end
-  end
-  local known = redis.call('ZSCORE', seen, key)
-  if known and tonumber(known) > now then return false end
-  redis.call('ZADD', seen, now + window, key)
-  local surplus = redis.call('ZCARD', seen) - tonumber(ARGV[7])
-  if surplus > 0 then forgotten = forgotten + redis.call('ZREMRANGEBYRANK', seen, 0, surplus - 1) end
-  if redis.call('PTTL', seen) < window then redis.call('PEXPIRE', seen, window) end
-  return true
-end
-
-local function acknowledge(field)
-  local key, window, ready, out = next_argument(), next_argument(), true, {}
-  if window ~= '' then ready = usable('ZCARD', seen) end
-  for i = 1, tonumber(next_argument()) do
-    local place, delay, what = 6 + 2 * next_argument(), tonumber(next_argument()), next_argument()
-    if delay > 0 then
-      ready = usable('ZCARD', KEYS[place + 1]) and ready
-      out[i] = { 'ZADD', KEYS[place + 1], now + delay, what }
-    else
-      ready = usable('LLEN', KEYS[place]) and ready
-      out[i] = { 'RPUSH', KEYS[place], what }
+if #ARGV > 8 then
+  local sound = {}
+  local function usable(command, key)
+    if sound[key] == nil then
+      local reply = pcall(command, key)
+      sound[key] = type(reply) ~= 'table'
+      if not sound[key] then unfit(key) end
     end
+    return sound[key]
   end
-  return ready, function()
-    if window ~= '' and not remember(key, tonumber(window)) then return 2 end
-    for i = 1, #out do redis.call(unpack(out[i])) end
-    return 1
-  end
-end
 
-local ways = {
-  ack = acknowledge,
-  retry = function()
-    local entry, delay = next_argument(), tonumber(next_argument())
-    return usable('ZCARD', delayed), function() redis.call('ZADD', delayed, now + delay, entry) return 1 end
-  end,
-  again = function()
-    local entry = next_argument()
-    return usable('ZCARD', delayed), function() redis.call('ZADD', delayed, 0, entry) return 1 end
-  end,
-  ['return'] = function()
-    local body = next_argument()
-    return usable('LLEN', list), function() redis.call('LPUSH', list, body) return 1 end
-  end,
-  dead = function()
-    local letter, reason = next_argument(), next_argument()
-    return usable('LLEN', dead) and usable('HLEN', meta), function()
-      redis.call('RPUSH', dead, letter)
-      redis.call('HINCRBY', meta, 'dead:' .. reason, 1)
-      return 1
-    end
-  end,
-}
-while at <= #ARGV do
-  local way, field = ways[next_argument()], next_argument()
-  local ready, apply = way(field)
-  local result = 0
-  if redis.call('HEXISTS', taken, field) == 1 then
-    result = -1
-    if ready then
-      result = apply()
-      in_place = in_place - redis.call('HDEL', taken, field)
-    end
+  local at = 9
+  local function next_argument()
+    at = at + 1
+    return ARGV[at - 1]
   end
-  settled[#settled + 1] = result
+
+  local pruned = false
+  local function remember(key, window)
+    if not pruned then
+      pruned = true
+      local old = call('ZRANGEBYSCORE', seen, '-inf', now, 'LIMIT', 0, 1000)
+      if #old > 0 then call('ZREM', seen, unpack(old)) end
+    end
+    local known = call('ZSCORE', seen, key)
+    if known and tonumber(known) > now then return false end
+    call('ZADD', seen, now + window, key)
+    local surplus = call('ZCARD', seen) - tonumber(ARGV[7])
+    if surplus > 0 then forgotten = forgotten + call('ZREMRANGEBYRANK', seen, 0, surplus - 1) end
+    if call('PTTL', seen) < window then call('PEXPIRE', seen, window) end
+    return true
+  end
+
+  -- Each reads its arguments, and returns whether its keys can be used, and what is to be done then.
+  local ways = {
+    ack = function()
+      local key, window, ready, out = next_argument(), next_argument(), true, {}
+      if window ~= '' then ready = usable('ZCARD', seen) end
+      for i = 1, tonumber(next_argument()) do
+        local place, delay, what = 6 + 2 * next_argument(), tonumber(next_argument()), next_argument()
+        if delay > 0 then
+          ready = usable('ZCARD', KEYS[place + 1]) and ready
+          out[i] = { 'ZADD', KEYS[place + 1], now + delay, what }
+        else
+          ready = usable('LLEN', KEYS[place]) and ready
+          out[i] = { 'RPUSH', KEYS[place], what }
+        end
+      end
+      return ready, function()
+        if window ~= '' and not remember(key, tonumber(window)) then return 2 end
+        for i = 1, #out do call(unpack(out[i])) end
+        return 1
+      end
+    end,
+    retry = function()
+      local entry, delay = next_argument(), tonumber(next_argument())
+      return usable('ZCARD', delayed), function() call('ZADD', delayed, now + delay, entry) return 1 end
+    end,
+    again = function()
+      local entry = next_argument()
+      return usable('ZCARD', delayed), function() call('ZADD', delayed, 0, entry) return 1 end
+    end,
+    ['return'] = function()
+      local body = next_argument()
+      return usable('LLEN', list), function() call('LPUSH', list, body) return 1 end
+    end,
+    dead = function()
+      local letter, reason = next_argument(), next_argument()
+      return usable('LLEN', dead) and usable('HLEN', meta), function()
+        call('RPUSH', dead, letter)
+        call('HINCRBY', meta, 'dead:' .. reason, 1)
+        return 1
+      end
+    end,
+  }
+  while at <= #ARGV do
+    local way, field = ways[next_argument()], next_argument()
+    local ready, apply = way()
+    local result = 0
+    if call('HEXISTS', taken, field) == 1 then
+      result = -1
+      if ready then
+        result = apply()
+        in_place = in_place - call('HDEL', taken, field)
+      end
+    end
+    settled[#settled + 1] = result
+  end
 end
 
 -- The take. Who has lost the lease has lost the place, and takes no more into it.
 local room = math.min(tonumber(ARGV[2]) - in_place, tonumber(ARGV[3]))
 local entries, bodies, more, wait = {}, {}, 0, -1
 if alive and room > 0 then
-  local most_bytes, stamp, got, bytes, largest = tonumber(ARGV[4]), ARGV[5], 0, 0, 1
-  -- Reads on in chunks, as large as what was read so far allows.
-  local function collect(into, chunk_of)
-    local chunk = 8
-    while got < room and bytes < most_bytes do
-      local wanted = math.min(chunk, room - got)
-      local some = chunk_of(#into, wanted)
-      if not some then return end
-      for i = 1, #some do
-        local one = some[i]
-        into[#into + 1] = one
-        bytes = bytes + #one
-        if #one > largest then largest = #one end
+  local most_bytes, stamp, pairs_of, got, bytes, largest, full = tonumber(ARGV[4]), ARGV[5], {}, 0, 0, 1, false
+  -- First what is due, then the list: read on in chunks, each as large as what was read so far allows.
+  for source = 1, 2 do
+    local into, from, mark, chunk = entries, 0, '=' .. stamp, 8
+    if source == 2 then into, mark = bodies, '+' .. stamp end
+    while not full do
+      local wanted, some = math.min(chunk, room - got), nil
+      if source == 1 then
+        some = pcall('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', from, wanted)
+        if some.err then unfit(delayed) break end
+      else
+        some = pcall('LRANGE', list, from, from + wanted - 1)
+        if some.err then unfit(list) break end
       end
-      got = got + #some
-      if #some < wanted then return end
+      local found, at = #some, 2 * got
+      for i = 1, found do
+        local one = some[i]
+        local size = #one
+        into[from + i] = one
+        pairs_of[at + 1] = mark .. sub(numbers, 2 * at + 1, 2 * at + 4)
+        pairs_of[at + 2] = one
+        at = at + 2
+        bytes = bytes + size
+        if size > largest then largest = size end
+      end
+      got, from = got + found, from + found
+      full = got >= room or bytes >= most_bytes
+      if found < wanted then break end
       chunk = math.max(1, math.floor((most_bytes - bytes) / largest))
     end
-    more = 1
   end
-  collect(entries, function(from, count) return read('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', from, count) end)
-  if more == 0 then
-    collect(bodies, function(from, count) return read('LRANGE', list, from, from + count - 1) end)
-  end
+  if full then more = 1 end
   if got > 0 then
-    local pairs_of, last = {}, 999
-    for i = 1, #entries do
-      last = last + 1
-      pairs_of[2 * i - 1] = '=' .. stamp .. last
-      pairs_of[2 * i] = entries[i]
-    end
-    local base = 2 * #entries
-    for i = 1, #bodies do
-      last = last + 1
-      pairs_of[base + 2 * i - 1] = '+' .. stamp .. last
-      pairs_of[base + 2 * i] = bodies[i]
-    end
-    redis.call('HSET', taken, unpack(pairs_of))
-    if #entries > 0 then redis.call('ZREM', delayed, unpack(entries)) end
-    if #bodies > 0 then redis.call('LTRIM', list, #bodies, -1) end
+    call('HSET', taken, unpack(pairs_of))
+    if #entries > 0 then call('ZREM', delayed, unpack(entries)) end
+    if #bodies > 0 then call('LTRIM', list, #bodies, -1) end
     in_place = in_place + got
   end
   if more == 0 then
-    local first = read('ZRANGE', delayed, 0, 0, 'WITHSCORES')
-    if first and first[2] then wait = math.max(0, math.ceil(tonumber(first[2]) - now)) end
+    local first = pcall('ZRANGE', delayed, 0, 0, 'WITHSCORES')
+    if first[2] then wait = math.max(0, math.ceil(tonumber(first[2]) - now)) end
   end
 end
 return { alive and 1 or 0, more, wait, in_place, forgotten, wrong, late, settled, entries, bodies }
