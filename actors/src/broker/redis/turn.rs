@@ -11,6 +11,8 @@ use crate::redis::Reply;
 /// What one turn takes at most, so that no answer grows too large.
 const MOST_MESSAGES: usize = 256;
 const MOST_BYTES: usize = 4 << 20;
+/// Below this a turn takes all that there is credit for: of smaller ones each costs too much.
+const WORTH_HALVING: usize = 32;
 
 /// One call of the script by which a consumer settles and takes.
 pub(super) struct Turn {
@@ -65,7 +67,7 @@ impl Turn {
         args.extend([
             consumer.uid_bytes.clone(),
             number(if most == 0 { 0 } else { consumer.credit() }),
-            number(most.min(MOST_MESSAGES)),
+            number(most.min(half(consumer.credit())).min(MOST_MESSAGES)),
             number(MOST_BYTES),
             stamp(taken_at),
             number(consumer.held.borrow().len()),
@@ -100,6 +102,11 @@ impl Turn {
 
 fn number(values: Vec<Reply>, field: impl Fn(usize) -> Field) -> Option<Vec<(Field, Bytes)>> {
     values.into_iter().enumerate().map(|(index, value)| Some((field(index), value.bytes()?))).collect()
+}
+
+/// One half is on its way while the other is handled: so server, connection and handlers work at the same time.
+fn half(credit: usize) -> usize {
+    if credit < WORTH_HALVING { credit } else { credit / 2 }
 }
 
 /// The queues to which settlements send, each once.
