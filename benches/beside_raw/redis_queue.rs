@@ -1,11 +1,14 @@
 //! A queue on a real Redis: what is sent, and what is consumed. On both sides the connection has a thread of its own.
 
+use std::time::{Duration, Instant};
+
 use formicary::{BrokerConfig, BusConfig, EventKind};
 use formicary_test_support::redis::Server;
 
 use crate::Outcome;
+use crate::counter::Counter;
 use crate::ours::{Ours, job};
-use crate::pace::{at_once, one_by_one};
+use crate::pace::at_once;
 use crate::raw::queue::{GROUP, LIST, RawQueue, STREAM};
 use crate::report::{Metric, Target};
 use crate::runner::{Bench, Runner};
@@ -105,7 +108,7 @@ async fn consume_beside(runner: &Runner, server: &Server, bench: Bench, raw_loop
     raw.stop().await
 }
 
-/// A message that arrives at an idle queue: from the command that pushes it, the same on both sides, until it is handled.
+/// A message that arrives at a queue at rest: from the command that pushes it, the same on both sides, until it is handled.
 pub async fn idle(runner: &Runner, server: &Server) -> Outcome {
     let name = "redis queue, one to an idle consumer";
     if !runner.is_asked(name) {
@@ -115,30 +118,30 @@ pub async fn idle(runner: &Runner, server: &Server) -> Outcome {
     let (raw, sends) = (RawQueue::start(server.url()).await?, RawQueue::start(server.url()).await?);
     let ours = Ours::start(BusConfig::default(), broker).await?;
     let run_raw = async |work| {
-        let push = sends.sender(LIST);
-        let sent = one_by_one(work, async || {
-            raw.counter.expect(1);
-            push().await?;
-            raw.counter.reached().await
-        });
-        let (popped, took) = tokio::join!(raw.pop(work), sent);
+        let (popped, took) = tokio::join!(raw.pop(work), now_and_then(work, sends.sender(LIST), &raw.counter));
         popped?;
         took
     };
-    let run_ours = async |work| {
-        let push = sends.sender(OURS);
-        one_by_one(work, async || {
-            ours.counter.expect(1);
-            push().await?;
-            ours.counter.reached().await
-        })
-        .await
-    };
+    let run_ours = async |work| now_and_then(work, sends.sender(OURS), &ours.counter).await;
     let metrics = &[Metric::Percentile(50, Target::Ratio(1.5)), Metric::Percentile(99, Target::None)];
-    runner.compare(Bench { name, work: 4_000, metrics }, run_raw, run_ours).await?;
+    runner.compare(Bench { name, work: 1_000, metrics }, run_raw, run_ours).await?;
     ours.group.stop().await;
     raw.stop().await?;
     sends.stop().await
+}
+
+/// Pushes a message when both sides have come to rest, and says how long it took until each was handled.
+async fn now_and_then(count: usize, push: impl AsyncFn() -> Outcome, counter: &Counter) -> Outcome<Vec<Duration>> {
+    let mut took = Vec::with_capacity(count);
+    for _ in 0..count {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        counter.expect(1);
+        let begun = Instant::now();
+        push().await?;
+        counter.reached().await?;
+        took.push(begun.elapsed());
+    }
+    Ok(took)
 }
 
 /// Makes what rounds of this much work begin with: a list, and a stream with its group.

@@ -15,8 +15,9 @@ use crate::redis::{CommandError, Reply, Waited};
 impl Service {
     /// Returns whether this was the last one.
     pub(super) fn called(&mut self, called: Called) -> bool {
+        self.alone = false;
         match called {
-            Called::Turn { turn, took, reply } => self.turned(&turn, took, reply),
+            Called::Turn(turn, reply) => self.turned(&turn, reply),
             Called::Held(Ok(reply)) => self.recovered(reply),
             Called::Entered(Ok(format)) if format == FORMAT => (self.lapsed, self.look) = (false, true),
             Called::Entered(Ok(format)) => {
@@ -46,12 +47,15 @@ impl Service {
         self.takes.lengthen();
     }
 
-    fn turned(&mut self, turn: &Turn, took: bool, reply: Result<Reply, CommandError>) {
+    fn turned(&mut self, turn: &Turn, reply: Result<Reply, CommandError>) {
+        let took = turn.most > 0;
+        self.asked -= turn.most;
+        let settlements = self.consumer.flying.borrow_mut().remove(&turn.stamp).unwrap_or_default();
         let unclear = || CommandError::Unknown("the answer to a turn is not understood".to_owned());
         match reply.and_then(|reply| turn.read(reply).ok_or_else(unclear)) {
             Ok(answer) => {
                 self.see_lease(&answer);
-                settle::tell(&self.link, &self.consumer, &answer);
+                settle::tell(&self.link, &self.consumer, settlements, &answer);
                 match self.consumer.refused.borrow().is_empty() {
                     true => self.settlements = Pause::default(),
                     false => self.settlements.lengthen(),
@@ -67,9 +71,9 @@ impl Service {
                     self.takes.lengthen();
                     self.may_have_taken(&error);
                 }
-                if !self.consumer.flying.borrow().is_empty() {
+                if !settlements.is_empty() {
                     self.settlements.lengthen();
-                    settle::put_back(&self.consumer, &error);
+                    settle::put_back(&self.consumer, settlements, &error);
                 }
                 self.refused(&error);
             }
@@ -158,8 +162,8 @@ impl Service {
         }
         let now = Instant::now();
         deliver(link, consumer, answer.entries, answer.bodies);
-        // One that was given up and ran late: nothing may stay there unknown. What a read brings is known soon.
-        if self.wait.is_none() && answer.in_place > consumer.held.borrow().len() {
+        // One that was given up and ran late: nothing may stay there unknown. What is on its way to us is known soon.
+        if self.wait.is_none() && self.calls.is_empty() && answer.in_place > consumer.held.borrow().len() {
             consumer.unsure.set(true);
         }
         if let Some(wait) = answer.due_in {

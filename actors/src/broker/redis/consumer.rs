@@ -27,8 +27,8 @@ pub(super) struct Consumer {
     pub(super) held: RefCell<BTreeMap<Token, Held>>,
     /// Settlements that wait for their turn.
     pub(super) waiting: RefCell<VecDeque<Pending>>,
-    /// Those that are under way.
-    pub(super) flying: RefCell<Vec<Pending>>,
+    /// Those that are under way, by the stamp of their turn.
+    pub(super) flying: RefCell<BTreeMap<u64, Vec<Pending>>>,
     /// Those that the server refused, until they are tried again.
     pub(super) refused: RefCell<Vec<Pending>>,
     /// The answer to a take was lost: there may be messages in our place that we do not know of.

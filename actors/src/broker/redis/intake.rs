@@ -4,6 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use formicary_protocol::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
 use super::connection::Link;
@@ -12,7 +14,7 @@ use super::consumer::Consumer;
 use super::pause::Pause;
 use super::pending::Pending;
 use super::settle;
-use super::turn::Turn;
+use super::turn::{Turn, turns_at_once};
 use crate::redis::{CommandError, Connection, Reply, Waited};
 
 /// How long a read blocks: so often messages are looked for whose delay another process has set.
@@ -20,14 +22,18 @@ const MOST_BLOCK: Duration = Duration::from_secs(2);
 
 /// The task of one consumer, from its first take until nothing of it is left at the server.
 ///
-/// It has one call of the server under way for all that it settles and takes, and beside it, when there is nothing to take, a
-/// read that blocks until there is.
+/// It calls the server for all that it settles and takes: one call after the other, or two at a time when there is much to
+/// do, so that the server always has one. Beside them, when there is nothing to take, is a read that blocks until there is.
 pub(super) struct Service {
     pub(super) link: Rc<Link>,
     pub(super) consumer: Rc<Consumer>,
     /// The connection of the read that blocks; gone when the intake is over.
     pub(super) reader: Option<Connection>,
-    call: Option<Task<Called>>,
+    pub(super) calls: FuturesUnordered<Task<Called>>,
+    /// How many messages the calls under way may bring.
+    pub(super) asked: usize,
+    /// The call under way wants to be alone.
+    pub(super) alone: bool,
     pub(super) wait: Option<Task<(Turn, Result<Waited, CommandError>)>>,
     /// The stamp of what that read takes.
     pub(super) awaited: Option<u64>,
@@ -45,7 +51,7 @@ pub(super) type Task<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// What came of a call.
 pub(super) enum Called {
-    Turn { turn: Turn, took: bool, reply: Result<Reply, CommandError> },
+    Turn(Turn, Result<Reply, CommandError>),
     Held(Result<Reply, CommandError>),
     Entered(Result<Bytes, CommandError>),
     Left(Result<Reply, CommandError>),
@@ -56,7 +62,9 @@ pub(super) async fn serve(link: Rc<Link>, consumer: Rc<Consumer>) {
         reader: Some(link.open_reader(&consumer)),
         link,
         consumer,
-        call: None,
+        calls: FuturesUnordered::new(),
+        asked: 0,
+        alone: false,
         wait: None,
         awaited: None,
         look: true,
@@ -68,11 +76,10 @@ pub(super) async fn serve(link: Rc<Link>, consumer: Rc<Consumer>) {
     while !service.link.ended.get() {
         service.begin();
         let alarm = alarm(service.next_alarm());
-        let Service { call, wait, consumer, .. } = &mut service;
+        let Service { calls, wait, consumer, .. } = &mut service;
         tokio::select! {
             biased;
-            called = ended(call) => {
-                service.call = None;
+            Some(called) = calls.next() => {
                 if service.called(called) {
                     return;
                 }
@@ -104,7 +111,7 @@ async fn ended<T>(task: &mut Option<Task<T>>) -> T {
 impl Service {
     /// Begins whatever is to be done now.
     fn begin(&mut self) {
-        if self.consumer.is_cancelled() && self.call.is_none() && self.reader.take().is_some() {
+        if self.consumer.is_cancelled() && self.asked == 0 && self.reader.take().is_some() {
             // A read that was begun can't be taken back: what it takes until the server sees its connection end is ours.
             self.awaited = None;
             if self.wait.take().is_some() {
@@ -112,8 +119,13 @@ impl Service {
             }
             self.consumer.end_intake();
         }
-        if self.call.is_none() {
-            self.call = self.next_call();
+        self.again();
+        if self.calls.is_empty() {
+            let call = self.only_call();
+            self.calls.extend(call);
+        }
+        while let Some(turn) = self.next_turn() {
+            self.calls.push(turn);
         }
         let idle = !self.look && !self.lapsed && !self.consumer.is_cancelled() && self.takes.is_over();
         if let Some(reader) = self.reader.as_ref().filter(|_| idle && self.wait.is_none() && self.consumer.free() > 0) {
@@ -129,49 +141,76 @@ impl Service {
         }
     }
 
-    fn next_call(&mut self) -> Option<Task<Called>> {
-        let (link, consumer) = (self.link.clone(), self.consumer.clone());
+    /// What the server refused waits for the end of the pause, and is then settled like all others.
+    fn again(&self) {
+        let (mut waiting, mut refused) = (self.consumer.waiting.borrow_mut(), self.consumer.refused.borrow_mut());
         if self.settlements.is_over() {
-            consumer.waiting.borrow_mut().extend(consumer.refused.borrow_mut().drain(..));
+            waiting.extend(refused.drain(..));
         }
-        let settles = !consumer.waiting.borrow().is_empty() && self.settlements.is_over();
-        if consumer.unsure.get() && self.takes.is_over() {
-            consumer.unsure.set(false);
+    }
+
+    /// A call beside which there is no other.
+    fn only_call(&mut self) -> Option<Task<Called>> {
+        let (link, consumer) = (self.link.clone(), self.consumer.clone());
+        let rests = consumer.held.borrow().is_empty() && self.reader.is_none();
+        self.alone =
+            self.takes.is_over() && (consumer.unsure.get() || rests || self.lapsed && !consumer.is_cancelled());
+        if !self.alone {
+            return None;
+        }
+        if consumer.unsure.take() {
             return Some(Box::pin(async move {
                 let keys = std::slice::from_ref(&consumer.taken);
                 Called::Held(link.run(&link.scripts.held, keys, &[]).await)
             }));
         }
-        if self.lapsed && !consumer.is_cancelled() && self.takes.is_over() {
-            return Some(Box::pin(async move { Called::Entered(consume::enter(&link, &consumer, None).await) }));
-        }
-        let look = self.look || consumer.due.get().is_some_and(|due| due <= Instant::now());
-        let may_take = look && !self.lapsed && !consumer.is_cancelled() && self.takes.is_over();
-        if settles || may_take && consumer.free() > 0 {
-            if settles {
-                settle::gather(&consumer);
-            }
-            let flying = consumer.flying.borrow();
-            // What is acknowledged in the same turn makes room for what is taken.
-            let turn = self.turn(&flying, if may_take { consumer.free() + flying.len() } else { 0 });
-            drop(flying);
-            if may_take {
-                consumer.due.set(None);
-            }
-            return Some(Box::pin(async move {
-                let reply = link.run(&link.scripts.turn, &turn.keys, &turn.args).await;
-                Called::Turn { turn, took: may_take, reply }
-            }));
-        }
-        let finished = self.reader.is_none() && consumer.held.borrow().is_empty() && !consumer.unsure.get();
-        if finished && self.takes.is_over() {
+        if self.rests() {
             return Some(Box::pin(async move {
                 let keys = [consumer.keys.leases.clone(), consumer.taken.clone()];
                 let args = std::slice::from_ref(&consumer.uid_bytes);
                 Called::Left(link.run(&link.scripts.leave, &keys, args).await)
             }));
         }
-        None
+        Some(Box::pin(async move { Called::Entered(consume::enter(&link, &consumer, None).await) }))
+    }
+
+    fn wants_to_be_alone(&self) -> bool {
+        let lapsed = self.lapsed && !self.consumer.is_cancelled();
+        self.takes.is_over() && (self.consumer.unsure.get() || lapsed || self.rests())
+    }
+
+    /// Nothing is left to do but to leave.
+    fn rests(&self) -> bool {
+        self.reader.is_none() && self.consumer.held.borrow().is_empty()
+    }
+
+    fn next_turn(&mut self) -> Option<Task<Called>> {
+        let consumer = &self.consumer;
+        if self.alone || self.wants_to_be_alone() || self.calls.len() >= turns_at_once(consumer.credit()) {
+            return None;
+        }
+        // A second one is worth its cost when it has something to carry.
+        let least = if self.calls.is_empty() { 1 } else { consumer.credit() / 4 };
+        let look = self.look || consumer.due.get().is_some_and(|due| due <= Instant::now());
+        let may_take = look && !self.lapsed && !consumer.is_cancelled() && self.takes.is_over();
+        let settles = if self.settlements.is_over() { consumer.waiting.borrow().len() } else { 0 };
+        let room = if may_take { consumer.free().saturating_sub(self.asked) } else { 0 };
+        if settles.max(room) < least {
+            return None;
+        }
+        let settlements = if settles > 0 { settle::gather(consumer) } else { Vec::new() };
+        // What is acknowledged in the same turn makes room for what is taken.
+        let turn = self.turn(&settlements, if may_take { room + settlements.len() } else { 0 });
+        if may_take {
+            consumer.due.set(None);
+        }
+        self.asked += turn.most;
+        consumer.flying.borrow_mut().insert(turn.stamp, settlements);
+        let link = self.link.clone();
+        Some(Box::pin(async move {
+            let reply = link.run(&link.scripts.turn, &turn.keys, &turn.args).await;
+            Called::Turn(turn, reply)
+        }))
     }
 
     fn turn(&self, settlements: &[Pending], most: usize) -> Turn {
@@ -181,7 +220,7 @@ impl Service {
 
     /// When there is something to do that nobody tells of.
     fn next_alarm(&self) -> Option<Instant> {
-        if self.call.is_some() {
+        if !self.calls.is_empty() {
             return None;
         }
         let takes = self.takes.end();

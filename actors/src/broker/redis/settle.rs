@@ -56,29 +56,30 @@ fn late(link: &Link, consumer: &Consumer, token: Token, batch: Option<&Batch>) {
     batch.inspect(|batch| batch.end(token, End::Late));
 }
 
-/// Moves the next ones from waiting to flying. Returns go last, the latest first: each goes to the head of the list.
-pub(super) fn gather(consumer: &Consumer) {
-    let (mut waiting, mut flying) = (consumer.waiting.borrow_mut(), consumer.flying.borrow_mut());
+/// Takes the next ones of those that wait. Returns go last, the latest first: each goes to the head of the list.
+pub(super) fn gather(consumer: &Consumer) -> Vec<Pending> {
+    let mut waiting = consumer.waiting.borrow_mut();
     if waiting.iter().any(|pending| pending.outcome == Outcome::Return) {
         waiting.make_contiguous().sort_by_key(|pending| match pending.outcome {
             Outcome::Return => (1, u64::MAX - pending.token.0),
             _ => (0, pending.token.0),
         });
     }
+    let mut flying = Vec::with_capacity(waiting.len().min(MOST_SETTLEMENTS));
     let mut bytes = 0;
     while flying.len() < MOST_SETTLEMENTS && bytes < MOST_BYTES {
         let Some(pending) = waiting.pop_front() else { break };
         bytes += pending.step.bytes();
         flying.push(pending);
     }
+    flying
 }
 
 /// Tells what a turn did with the settlements that it had.
-pub(super) fn tell(link: &Link, consumer: &Consumer, answer: &Answer) {
+pub(super) fn tell(link: &Link, consumer: &Consumer, settlements: Vec<Pending>, answer: &Answer) {
     let (mut late_acks, mut others) = (answer.late.iter().peekable(), answer.settled.iter());
     let mut acks = 0;
-    let mut flying = consumer.flying.take();
-    for pending in flying.drain(..) {
+    for pending in settlements {
         let result = match pending.step {
             Step::Ack => {
                 acks += 1;
@@ -96,7 +97,6 @@ pub(super) fn tell(link: &Link, consumer: &Consumer, answer: &Answer) {
             result => applied(link, consumer, pending, result == 2),
         }
     }
-    *consumer.flying.borrow_mut() = flying;
 }
 
 fn applied(link: &Link, consumer: &Consumer, pending: Pending, known: bool) {
@@ -127,9 +127,9 @@ fn applied(link: &Link, consumer: &Consumer, pending: Pending, known: bool) {
 }
 
 /// The turn failed: what it should have settled is settled by the next.
-pub(super) fn put_back(consumer: &Consumer, error: &CommandError) {
+pub(super) fn put_back(consumer: &Consumer, settlements: Vec<Pending>, error: &CommandError) {
     let mut waiting = consumer.waiting.borrow_mut();
-    for mut pending in consumer.flying.borrow_mut().drain(..).rev() {
+    for mut pending in settlements.into_iter().rev() {
         pending.tried |= matches!(error, CommandError::Unknown(_));
         waiting.push_front(pending);
     }
@@ -145,9 +145,10 @@ pub(super) fn return_rest(link: &Rc<Link>, consumer: &Rc<Consumer>) {
 
 /// Counts and logs what could not be told to the server in time.
 pub(super) fn give_up(link: &Link, consumer: &Consumer) {
-    let all = [consumer.waiting.take().into(), consumer.flying.take(), consumer.refused.take()];
+    let (waiting, refused) = (consumer.waiting.take(), consumer.refused.take());
+    let flying = consumer.flying.take().into_values().flatten();
     let mut lost = 0;
-    for pending in all.into_iter().flat_map(Vec::from) {
+    for pending in flying.chain(waiting).chain(refused) {
         lost += 1;
         link.context.env.events.emit(EventKind::LostSettlement, || Event::LostSettlement {
             queue: consumer.queue.clone(),

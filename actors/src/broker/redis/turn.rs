@@ -11,6 +11,8 @@ use crate::redis::Reply;
 /// What one turn takes at most, so that no answer grows too large.
 const MOST_MESSAGES: usize = 256;
 const MOST_BYTES: usize = 4 << 20;
+/// With less credit than this there is one turn at a time, since each costs too much to be made smaller.
+const WORTH_HALVING: usize = 32;
 
 /// One call of the script by which a consumer settles and takes.
 pub(super) struct Turn {
@@ -18,6 +20,8 @@ pub(super) struct Turn {
     pub(super) args: Vec<Bytes>,
     /// The stamp of what it takes.
     pub(super) stamp: u64,
+    /// How many messages it may bring.
+    pub(super) most: usize,
 }
 
 /// What a turn brought.
@@ -52,6 +56,9 @@ impl Turn {
     ) -> Self {
         let number = |number: usize| Bytes::from(number.to_string());
         let queues = queues(settlements);
+        let most = most.min(consumer.credit() / turns_at_once(consumer.credit())).min(MOST_MESSAGES);
+        // All of them are in our place, as far as we know.
+        let sure = settlements.iter().all(|pending| !pending.tried && !consumer.was_lost(pending.token));
         let taken_at = consumer.stamps.next(now_ms);
         let mut acks = Vec::with_capacity(settlements.len() * WIDTH);
         let mut others = Vec::new();
@@ -65,15 +72,15 @@ impl Turn {
         args.extend([
             consumer.uid_bytes.clone(),
             number(if most == 0 { 0 } else { consumer.credit() }),
-            number(most.min(MOST_MESSAGES)),
+            number(most),
             number(MOST_BYTES),
             stamp(taken_at),
-            number(consumer.held.borrow().len()),
+            number(usize::from(sure)),
             number(keys_kept),
             acks.into(),
         ]);
         args.append(&mut others);
-        Self { keys: keys(consumer, &queues), args, stamp: taken_at }
+        Self { keys: keys(consumer, &queues), args, stamp: taken_at, most }
     }
 
     /// Reads what the server answers to it; nothing when that is not to be understood.
@@ -100,6 +107,12 @@ impl Turn {
 
 fn number(values: Vec<Reply>, field: impl Fn(usize) -> Field) -> Option<Vec<(Field, Bytes)>> {
     values.into_iter().enumerate().map(|(index, value)| Some((field(index), value.bytes()?))).collect()
+}
+
+/// How many turns may be under way beside each other. Each takes its part of the credit: so server, connection and handlers
+/// work at the same time.
+pub(super) fn turns_at_once(credit: usize) -> usize {
+    if credit < WORTH_HALVING { 1 } else { 2 }
 }
 
 /// The queues to which settlements send, each once.

@@ -2,7 +2,7 @@
 -- One turn of a consumer: settles what it has finished with, then takes: delayed messages that are due, and the head of the list.
 -- Each key is read before anything is written, so that a key of another type stops what needs it, and nothing else.
 -- KEYS: list, taken, delayed, dead, meta, leases, seen, then list and delayed of each queue that is sent to.
--- ARGV: consumer, how many it may have (0: take none), most messages, most bytes, stamp of the take, how many it has,
+-- ARGV: consumer, how many it may have (0: take none), most messages, most bytes, stamp of the take, 1 if it is sure to have all,
 --   most keys to remember, fields to acknowledge (19 bytes each), then the other settlements, each of them:
 --   ack, field, key to remember, for how long in ms ('': not), how many to send, and of each: which queue, delay in ms, what;
 --   retry, field, entry, delay in ms; again, field, entry; return, field, body; dead, field, letter, reason.
@@ -37,19 +37,25 @@ local alive = pcall('HGET', leases, ARGV[1])
 if type(alive) == 'table' then unfit(leases) end
 alive = type(alive) == 'string' and string.sub(alive, 1, 1) ~= '-'
 
--- Plain acknowledgements: all with one command. Where the place is as its owner knows it, none can be late.
+-- Plain acknowledgements: all with one command, after a look at what is there if any of them may be late.
 local acks, late, settled, forgotten = ARGV[8], {}, {}, 0
 if acks ~= '' then
-  local fields = {}
-  for i = 1, #acks / 19 do fields[i] = sub(acks, 19 * i - 18, 19 * i) end
-  if in_place ~= tonumber(ARGV[6]) then
+  local fields, to = {}, 0
+  for i = 1, #acks / 19 do
+    fields[i] = sub(acks, to + 1, to + 19)
+    to = to + 19
+  end
+  if ARGV[6] ~= '1' or not alive or in_place < #fields then
     local there, keys = {}, call('HKEYS', taken)
     for i = 1, #keys do there[keys[i]] = true end
     for i = 1, #fields do
       if not there[fields[i]] then late[#late + 1] = i - 1 end
     end
   end
-  in_place = in_place - call('HDEL', taken, unpack(fields))
+  local removed = call('HDEL', taken, unpack(fields))
+  in_place = in_place - removed
+  -- Somebody has removed single messages by hand: how many is known, and not which.
+  for i = #late + 1, #fields - removed do late[i] = i - 1 end
 end
 
 -- The others: what is written goes to its new place before the old one is left.
