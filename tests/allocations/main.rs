@@ -21,8 +21,8 @@ const OF_A_SIGNAL: f64 = 4.0;
 /// From a call until its answer is there: beside those four its id, the answer's body and what it is decoded into.
 const OF_A_CALL: f64 = 8.0;
 /// From a push until its message is acknowledged: the encoded body, what shares it between queue and handler, its place in a
-/// batch, the three strings that the handler gets, the message's id, and what holds its delivery.
-const OF_A_MESSAGE: f64 = 8.0;
+/// batch, the three strings that the handler gets, and the message's id. What holds its delivery is used again.
+const OF_A_MESSAGE: f64 = 7.0;
 /// Of the average: now and then a channel or a table grows.
 const GROWTH: f64 = 0.25;
 
