@@ -62,6 +62,7 @@ pub use formicary_actors::group::{
 };
 pub use formicary_actors::layers::{self, Layer, Next, layer};
 pub use formicary_actors::registry::{AgentId, AgentState, AgentStatus, CrashInfo, RestartKind, RestartPolicy};
+pub use formicary_actors::testing;
 pub use formicary_actors::{
     AdapterContext, Backoff, CallError, Cancelled, Clock, Env, Error, HandlerError, Ids, Limits, Load, Repeater,
     SendError, Unprepared, block_on,
@@ -95,3 +96,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/handlers.md")]
 struct Handlers;
+
+/// The code of the page about tests runs.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/testing.md")]
+struct Testing;
