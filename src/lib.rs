@@ -48,10 +48,11 @@ pub use run::{run, run_until_signal};
 #[cfg(feature = "redis")]
 pub use formicary_actors::RedisConfig;
 pub use formicary_actors::agent::{
-    Agent, AgentBuilder, AgentInfo, Answering, Call, ConsumerInfo, ConsumerOptions, CronInfo, CronOptions, Cx,
-    Delivery, Extract, Gone, Handle, HandlerCounts, HandlerInfo, HookInfo, HookOptions, IntoAnswer, Invocation, Needs,
-    OutputInfo, Overlap, PeriodicInfo, PeriodicOptions, Publish, Push, ReceiverInfo, ReceiverOptions, Receivers,
-    Recorder, SentBy, ServerOptions, Settings, SignalValue, StartFlags, Task, TaskOutcome, Tasks, Turn,
+    Agent, AgentBuilder, AgentInfo, Answering, BatchInfo, BatchOptions, Call, ConsumerInfo, ConsumerOptions, CronInfo,
+    CronOptions, Cx, Delivery, Exhausted, Extract, Gone, Handle, HandlerCounts, HandlerInfo, HookInfo, HookOptions,
+    IntoAnswer, Invocation, Item, Needs, Outbox, OutputInfo, Overlap, PeriodicInfo, PeriodicOptions, Publish, Push,
+    ReceiverInfo, ReceiverOptions, Receivers, Recorder, RetryContext, SentBy, ServerOptions, Settings, SignalValue,
+    StartFlags, Task, TaskOutcome, Tasks, Turn,
 };
 pub use formicary_actors::broker::{Broker, MemoryBroker};
 pub use formicary_actors::bus::{Bus, MemoryBus};
@@ -64,7 +65,7 @@ pub use formicary_actors::layers::{self, Layer, Next, layer};
 pub use formicary_actors::registry::{AgentId, AgentState, AgentStatus, CrashInfo, RestartKind, RestartPolicy};
 pub use formicary_actors::testing;
 pub use formicary_actors::{
-    AdapterContext, Backoff, CallError, Cancelled, Clock, Env, Error, HandlerError, Ids, Limits, Load, Repeater,
+    AdapterContext, Backoff, CallError, Cancelled, Clock, Env, Error, HandlerError, Ids, Limits, Load, Repeater, Retry,
     SendError, Unprepared, block_on,
 };
 pub use formicary_macros::{Queue, Signal, agent, consumer, cron, declare, on, periodic, receiver, server};
@@ -77,9 +78,9 @@ pub type Result<T = (), E = HandlerError> = std::result::Result<T, E>;
 /// What an agent's file needs: `use formicary::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Agent, AgentBuilder, Call, Cx, Delivery, Group, Handle, Number, Publish, Push, Queue, Receivers, Repeater,
-        Result, SentBy, Settings, Signal, SignalValue, Tasks, Value, agent, consumer, cron, on, periodic, receiver,
-        server,
+        Agent, AgentBuilder, Call, Cx, Delivery, Exhausted, Group, Handle, Item, Number, Outbox, Publish, Push, Queue,
+        Receivers, Repeater, Result, Retry, RetryContext, SentBy, Settings, Signal, SignalValue, Tasks, Value, agent,
+        consumer, cron, on, periodic, receiver, server,
     };
 }
 

@@ -6,16 +6,19 @@
 
 #[path = "private/blocking.rs"]
 mod blocking;
+#[path = "private/policy.rs"]
+mod policy;
 
 use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 
-use crate::{Declarations, Extract, IntoAnswer, Layer, Queue, Signal};
+use crate::{Declarations, Extract, IntoAnswer, Item, Layer, Queue, Signal};
 
 pub use blocking::{BlockingArgument, BlockingMessage, BlockingReturned, BlockingSignal};
 pub use formicary_protocol::__field_kind as field_kind;
 pub use formicary_protocol::{Field, FieldKind};
+pub use policy::{Judge, Key};
 pub use {serde, serde_json};
 
 /// By which `#[agent]` looks for the handlers of `A`.
@@ -75,6 +78,10 @@ pub trait QueuePayload<T> {
     type It: DeserializeOwned + 'static;
     /// The value again.
     fn give(it: Self::It) -> T;
+    /// The batch again.
+    fn give_all(it: Vec<Item<Self::It>>) -> Vec<Item<T>>;
+    /// The value again, to look at.
+    fn look(it: &Self::It) -> &T;
 }
 
 #[diagnostic::do_not_recommend]
@@ -83,11 +90,17 @@ impl<T: DeserializeOwned + 'static> QueuePayload<T> for () {
     fn give(it: T) -> T {
         it
     }
+    fn give_all(it: Vec<Item<T>>) -> Vec<Item<T>> {
+        it
+    }
+    fn look(it: &T) -> &T {
+        it
+    }
 }
 
 /// `T` is extracted.
 #[diagnostic::on_unimplemented(
-    message = "`{T}` is not an extractor: take SentBy, Delivery, &Cx, Publish, Push, Call, Settings, Tasks, or implement `Extract`",
+    message = "`{T}` is not an extractor: take SentBy, Delivery, &Cx, Publish, Push, Call, Outbox, Settings, Tasks, or implement `Extract`",
     label = "not an extractor"
 )]
 pub trait Argument<T> {

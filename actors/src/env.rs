@@ -64,6 +64,9 @@ pub struct Limits {
     pub call_deadline: Duration,
     /// How many [`Tasks`](crate::agent::Tasks) of one agent's instance may live at once; one more is refused. Default 1,024.
     pub tasks: NonZeroUsize,
+    /// How many messages an [`Outbox`](crate::agent::Outbox) holds for one delivery, all of its queues together; one more is
+    /// refused. Default 1,024.
+    pub outbox: NonZeroUsize,
     /// How many answers a stream of answers holds for a slow reader. Default 256.
     pub answers: NonZeroUsize,
     /// How many agents that have ended [`crate::group::Group::info`] still shows; the first ones are forgotten. Default
@@ -76,6 +79,7 @@ impl Default for Limits {
         const MAX_BODY: NonZeroUsize = NonZeroUsize::new(1 << 20).unwrap();
         const IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
         const TASKS: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
+        const OUTBOX: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
         const ANSWERS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
         const ENDED_AGENTS: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
         Self {
@@ -84,6 +88,7 @@ impl Default for Limits {
             send_deadline: Duration::from_secs(5),
             call_deadline: Duration::from_secs(10),
             tasks: TASKS,
+            outbox: OUTBOX,
             answers: ANSWERS,
             ended_agents: ENDED_AGENTS,
         }

@@ -10,6 +10,7 @@ mod ids;
 mod load;
 mod payload;
 mod quiet;
+mod retry;
 mod stall;
 
 pub mod agent;
@@ -37,3 +38,4 @@ pub use load::Load;
 #[cfg(feature = "redis")]
 pub use redis::RedisConfig;
 pub use repeater::{Cancelled, Repeater, Unprepared};
+pub use retry::Retry;

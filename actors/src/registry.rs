@@ -215,6 +215,8 @@ impl Handler<StopAll> for Registry {
                 let deadline = stop.deadline - kept.min(left / 2);
                 let (reply, ended) = Reply::new();
                 shell.do_send(StopAgent { deadline, reply });
+                // One that has just ended by itself answers no more: its shell, and the reply, end with the last address.
+                drop(shell);
                 // The shell keeps its own deadline; this one is for a shell whose arbiter stands still.
                 let patience = deadline + Duration::from_millis(500);
                 if tokio::time::timeout_at(patience, ended).await.is_err() {

@@ -10,7 +10,13 @@ mod broker_faults;
 mod bus;
 #[path = "redis/bus_faults.rs"]
 mod bus_faults;
+#[path = "redis/cluster.rs"]
+mod cluster;
 #[path = "redis/common.rs"]
 mod common;
 #[path = "redis/dead.rs"]
 mod dead;
+#[path = "redis/leases.rs"]
+mod leases;
+#[path = "redis/outbox.rs"]
+mod outbox;

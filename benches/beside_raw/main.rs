@@ -62,6 +62,7 @@ async fn run(options: Options) -> Outcome {
             redis_bus::calls(&runner, &server).await?;
             redis_queue::send(&runner, &server).await?;
             redis_queue::consume(&runner, &server).await?;
+            redis_queue::idle(&runner, &server).await?;
         }
         Err(missing) => {
             println!();

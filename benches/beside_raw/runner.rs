@@ -40,6 +40,12 @@ impl Runner {
         self.options.filter.as_ref().is_none_or(|filter| name.contains(filter.as_str()))
     }
 
+    /// How much the rounds of a benchmark with this much work do: when warming up, and when measured.
+    pub fn rounds_of(&self, work: usize) -> [usize; 2] {
+        let work = self.options.work(work);
+        [(work / 4).max(1), work]
+    }
+
     /// A warm-up of both, then raw / ours / raw / ours. A side does so much work, and may say how long each piece took.
     pub async fn compare(
         &self,
@@ -47,11 +53,11 @@ impl Runner {
         raw: impl AsyncFn(usize) -> Outcome<Vec<Duration>>,
         ours: impl AsyncFn(usize) -> Outcome<Vec<Duration>>,
     ) -> Outcome {
-        let work = self.options.work(bench.work);
+        let [warm_up, work] = self.rounds_of(bench.work);
         let failed = |side: &str, error| format!("{}, {side}: {error}", bench.name);
         for _ in 0..2 {
-            raw((work / 4).max(1)).await.map_err(|error| failed("raw", error))?;
-            ours((work / 4).max(1)).await.map_err(|error| failed("ours", error))?;
+            raw(warm_up).await.map_err(|error| failed("raw", error))?;
+            ours(warm_up).await.map_err(|error| failed("ours", error))?;
         }
         let (mut of_raw, mut of_ours) = (Vec::new(), Vec::new());
         for _ in 0..self.options.rounds {

@@ -1,6 +1,9 @@
 //! The flags, and what they must be. Wrong usage ends the process with exit code 2.
 
+use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -38,9 +41,12 @@ struct Flags {
     /// How long one mail takes, such as 50ms [default: 0s]
     #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true, value_parser = duration)]
     mail_delay: Duration,
-    /// Fail one mail in 20, and panic at one signal in 200 [default: off]
+    /// Fail one mail in 20, panic at one signal in 200, and on a Redis kill the process of the email agent [default: off]
     #[arg(long)]
     chaos: bool,
+    /// Print what the queue holds and its dead letters, and run nothing [default: off]
+    #[arg(long)]
+    inspect: bool,
     /// File that gets one JSON object at the end, or - for stdout [default: none]
     #[arg(long, value_name = "PATH|-")]
     summary: Option<PathBuf>,
@@ -71,7 +77,30 @@ pub struct Settings {
     pub outbox: Option<Outbox>,
     pub mail_delay: Duration,
     pub chaos: bool,
+    pub inspect: bool,
     pub summary: Option<Target>,
+    /// With chaos on a Redis, the email agent runs in a process of its own.
+    pub email_process: Option<EmailProcess>,
+}
+
+/// How the process of the email agent is started: this program with other flags.
+#[derive(Debug, Clone)]
+pub struct EmailProcess(Vec<OsString>);
+
+impl EmailProcess {
+    fn new(flags: &Flags) -> Self {
+        let mut args: Vec<OsString> = ["--agents", "email", "--chaos", "--broker"].map(OsString::from).into();
+        args.push((&flags.broker).into());
+        args.extend(["--mail-delay".into(), humantime::format_duration(flags.mail_delay).to_string().into()]);
+        args.extend(flags.outbox.iter().flat_map(|outbox| ["--outbox".into(), outbox.into()]));
+        Self(args)
+    }
+
+    pub fn command(&self) -> io::Result<Command> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(&self.0);
+        Ok(command)
+    }
 }
 
 impl Settings {
@@ -89,11 +118,18 @@ pub fn parse() -> Settings {
 
 /// URLs are read here and not by clap, which would print them with their passwords.
 fn check(flags: Flags) -> Result<Settings, String> {
-    let agents = if flags.agents.is_empty() { Kind::value_variants().to_vec() } else { flags.agents };
+    let agents = if flags.agents.is_empty() { Kind::value_variants().to_vec() } else { flags.agents.clone() };
+    let own_broker = flags.broker.starts_with("memory:");
+    if flags.inspect && own_broker {
+        return Err("--inspect: write --broker redis://host:port, since a queue in memory ends with its process".into());
+    }
+    // Alone, its process is this one already, and killing it is for somebody else.
+    let apart = flags.chaos && !own_broker && agents.len() > 1 && agents.contains(&Kind::Email);
     Ok(Settings {
+        email_process: apart.then(|| EmailProcess::new(&flags)),
         bus: flags.bus.parse().map_err(|error| format!("--bus: {error}"))?,
-        own_broker: flags.broker.starts_with("memory:"),
-        broker: flags.broker.parse().map_err(|error| format!("--broker: {error}"))?,
+        own_broker,
+        broker: broker(&flags.broker).map_err(|error| format!("--broker: {error}"))?,
         prefix: flags
             .prefix
             .map(|prefix| Prefix::new(&prefix))
@@ -105,8 +141,21 @@ fn check(flags: Flags) -> Result<Settings, String> {
         outbox: flags.outbox.as_deref().map(Outbox::open).transpose().map_err(|error| format!("--outbox: {error}"))?,
         mail_delay: flags.mail_delay,
         chaos: flags.chaos,
+        inspect: flags.inspect,
         summary: flags.summary.map(Target::check).transpose().map_err(|error| format!("--summary: {error}"))?,
     })
+}
+
+/// On a Redis, all processes of the demo hold their messages by this lease: what a dead one had is handled soon.
+#[cfg(feature = "redis")]
+const LEASE: Duration = Duration::from_secs(2);
+
+fn broker(url: &str) -> Result<BrokerConfig, formicary::Error> {
+    #[cfg(feature = "redis")]
+    if url.starts_with("redis:") {
+        return Ok(BrokerConfig::redis(url.parse::<formicary::RedisConfig>()?.lease(LEASE)));
+    }
+    url.parse()
 }
 
 /// More is a matter for a benchmark.

@@ -9,6 +9,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
+use crate::apart;
 use crate::table::Screen;
 
 /// Where log lines go.
@@ -25,7 +26,7 @@ pub fn install() -> Logs {
     }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_ansi(false);
-    match logs.0.is_terminal() {
+    match logs.0.is_terminal() || apart::is_below_table() {
         // A line below the table has no room for a date.
         true => lines.with_timer(Clock).with_writer(logs.clone()).init(),
         false => lines.with_writer(logs.clone()).init(),

@@ -1,11 +1,14 @@
 //! The demo cluster: a user, a comment and an email agent in one process or in several.
 //!
 //! `cargo run --example cluster` runs all three in memory, with a live table on a terminal. `--bus redis://…` and
-//! `--broker redis://…` spread them over processes; `--chaos` makes handlers fail and agents panic; `--help` says the rest.
+//! `--broker redis://…` spread them over processes; `--chaos` makes handlers fail and agents panic, and on
+//! a Redis kills a process; `--inspect` shows what its queue holds; `--help` says the rest.
 
 mod agents;
+mod apart;
 mod chaos;
 mod flags;
+mod inspect;
 mod interrupt;
 mod left;
 mod logs;

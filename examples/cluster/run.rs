@@ -6,6 +6,7 @@ use std::sync::Arc;
 use formicary::{Events, Exit, Group, GroupBuilder};
 
 use crate::agents::{CommentAgent, EmailAgent, UserAgent};
+use crate::apart::{self, Keeper};
 use crate::chaos::Chaos;
 use crate::flags::{Kind, Settings};
 use crate::interrupt::Interrupt;
@@ -13,13 +14,20 @@ use crate::logs::Logs;
 use crate::pace::Sender;
 use crate::summary::Summary;
 use crate::table::Table;
-use crate::{declarations, left, progress, quiet};
+use crate::{declarations, inspect, left, progress, quiet};
 
 /// Runs the cluster; returns the exit code.
 pub async fn run(mut settings: Settings, logs: Logs, mut interrupt: Interrupt) -> ExitCode {
+    if settings.inspect {
+        return inspect::inspect(settings.broker, logs).await;
+    }
     let events = Events::default();
     let sender = Arc::new(Sender::new(settings.rate));
     let builder = cluster(&mut settings, events.clone(), sender.clone());
+    if let Some(start) = apart::role() {
+        logs.screen().release();
+        return apart::run(builder, events, start).await;
+    }
     let started = tokio::select! {
         biased;
         name = interrupt.wait() => {
@@ -36,16 +44,27 @@ pub async fn run(mut settings: Settings, logs: Logs, mut interrupt: Interrupt) -
             return ExitCode::from(Exit::Failed.code());
         }
     };
-    let table = Table::show(&group, logs.screen()).await;
+    let email = settings.email_process.clone().map(|process| Keeper::start(process, events.clone(), logs.screen()));
+    let email = match email.transpose() {
+        Ok(email) => email,
+        Err(error) => {
+            eprintln!("error: the process of the email agent cannot be kept running: {error}");
+            return ExitCode::from(Exit::Failed.code());
+        }
+    };
+    let table = Table::show(&group, email.is_some(), logs.screen()).await;
     logs.screen().release();
     let lines = (!table.is_shown()).then(|| actix_rt::spawn(progress::report(events.clone(), group.broker().clone())));
 
-    wait(&settings, &group, &sender, &mut interrupt).await;
+    wait(&settings, &group, &sender, email.as_ref(), &mut interrupt).await;
 
     if let Some(lines) = lines {
         lines.abort();
     }
     let stopped = group.stop_agents().await;
+    if let Some(email) = email {
+        email.end().await;
+    }
     let counts = left::left(stopped.broker()).await;
     table.finish(counts).await;
     let exit = stopped.close().await;
@@ -66,8 +85,9 @@ fn cluster(settings: &mut Settings, events: Events, sender: Arc<Sender>) -> Grou
         builder = builder.prefix(prefix.clone());
     }
     // Those that are asked stand before those that ask.
-    if settings.runs(Kind::Email) {
-        let (outbox, delay, chaos) = (settings.outbox.take().map(Arc::new), settings.mail_delay, chaos.clone());
+    if settings.runs(Kind::Email) && settings.email_process.is_none() {
+        let chaos = if apart::role().is_some() { chaos.clone().hanging() } else { chaos.clone() };
+        let (outbox, delay) = (settings.outbox.take().map(Arc::new), settings.mail_delay);
         builder = builder.agent(move || EmailAgent { outbox: outbox.clone(), delay, chaos: chaos.clone() });
     }
     if settings.runs(Kind::Comment) {
@@ -81,13 +101,14 @@ fn cluster(settings: &mut Settings, events: Events, sender: Arc<Sender>) -> Grou
 }
 
 /// Returns when the run is to end: a signal came, the group ended by itself, or its time was over and all was done.
-async fn wait(settings: &Settings, group: &Group, sender: &Sender, interrupt: &mut Interrupt) {
+async fn wait(settings: &Settings, group: &Group, sender: &Sender, email: Option<&Keeper>, interrupt: &mut Interrupt) {
     let whole = async {
         match settings.run_for {
             Some(time) => tokio::time::sleep(time).await,
             None => std::future::pending().await,
         }
         sender.stop();
+        email.inspect(|email| email.spare());
         if settings.runs(Kind::Email) {
             quiet::quiet(group).await;
         }
@@ -103,7 +124,7 @@ async fn wait(settings: &Settings, group: &Group, sender: &Sender, interrupt: &m
 fn end(settings: &Settings, events: &Events, left: u64, exit: Exit) -> ExitCode {
     tracing::info!(left, "{}", progress::counters(events));
     if let Some(target) = &settings.summary
-        && let Err(error) = target.write(&Summary::new(events, left))
+        && let Err(error) = target.write(&Summary::new(events, left, settings.email_process.is_some()))
     {
         eprintln!("error: the summary was not written: {error}");
         return ExitCode::FAILURE;

@@ -57,8 +57,12 @@ impl Target {
 }
 
 impl Summary {
-    pub fn new(events: &Events, left: u64) -> Self {
+    /// With `killed`, a process that counted for this one was killed and took its last counts along: what is neither left
+    /// nor dead was consumed.
+    pub fn new(events: &Events, left: u64, killed: bool) -> Self {
         let count = |kind| events.count(kind);
+        let (queued, dead_lettered) = (count(EventKind::Queued), count(EventKind::DeadLettered));
+        let gone = if killed { queued.saturating_sub(left + dead_lettered) } else { 0 };
         let (calls_answered, calls_failed) = (count(EventKind::CallAnswered), count(EventKind::CallFailed));
         Self {
             signals_sent: count(EventKind::SignalSent),
@@ -66,10 +70,10 @@ impl Summary {
             calls: calls_answered + calls_failed,
             calls_answered,
             calls_failed,
-            queued: count(EventKind::Queued),
-            consumed: count(EventKind::Consumed),
+            queued,
+            consumed: count(EventKind::Consumed).max(gone),
             retried: count(EventKind::Retried),
-            dead_lettered: count(EventKind::DeadLettered),
+            dead_lettered,
             returned: count(EventKind::Returned),
             left,
             restarts: count(EventKind::Restarted),

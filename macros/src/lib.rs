@@ -176,6 +176,71 @@ pub fn receiver(_: TokenStream, item: TokenStream) -> TokenStream {
 /// Options: `timeout = "30s"` (default 60 s), `concurrency = 8` (default 16), `rate = 10` (how many runs may begin in a
 /// second in one instance of the agent, evenly spaced; what comes faster waits at the broker; default: no such bound),
 /// [`blocking`](agent#blocking-handlers), and [`layer = slow()`](agent#layers).
+///
+/// # What becomes of a message
+///
+/// - `retry(attempts = 5, backoff = "exponential", first = "1s", most = "60s", jitter = 0.5, on = is_transient)`, or
+///   `retry = 5`: how often a message is tried, and how long it waits in between. The values are the defaults; `backoff` is
+///   `"constant"` (`first` each time), `"linear"` or `"exponential"`; `jitter` is the least part of a wait that chance leaves;
+///   `on` is a `fn(&HandlerError) -> bool`, and `false` gives the message up at once.
+/// - `on_exhausted = give_up`: a method of the same block, without an attribute, that gets what is given up, and why in the
+///   extractor `Exhausted`.
+/// - `dead_letter = false`: what is given up is dropped and counted, instead of put aside.
+/// - `by = "user_id"`: messages with one value of this field are handled one after the other, in the order of the queue.
+/// - `dedup(window = "10m", by = "order_id")`: a message with a value of this field that was acknowledged within the window
+///   is left out. Without `by`: by the id that its sender gave it, where the broker carries one.
+///
+/// ```
+/// use formicary::HandlerError;
+/// use formicary::prelude::*;
+///
+/// formicary::declare!("../signals.json");
+///
+/// #[derive(Default)]
+/// struct Post;
+///
+/// #[agent]
+/// impl Post {
+///     #[consumer(by = "email", retry(attempts = 8, most = "10m", on = is_transient), on_exhausted = give_up)]
+///     async fn deliver(&self, mail: queues::Mailer, tries: RetryContext) -> Result {
+///         println!("to {}, attempt {}: {}", mail.email, tries.attempt(), mail.text);
+///         Ok(())
+///     }
+///
+///     async fn give_up(&self, mail: queues::Mailer, why: Exhausted) {
+///         println!("{} has no mail: {}", mail.email, why.error());
+///     }
+/// }
+///
+/// fn is_transient(error: &HandlerError) -> bool {
+///     error.kind() == "timeout"
+/// }
+/// ```
+///
+/// # Batches
+///
+/// A method that takes a `Vec<Item<..>>` gets many messages at once: `batch(size = 64, wait = "100ms")`, which are the
+/// defaults, says how many, and how long the first waits for the others. It has no `by` and is never `blocking`.
+///
+/// ```
+/// use formicary::prelude::*;
+///
+/// formicary::declare!("../signals.json");
+///
+/// #[derive(Default)]
+/// struct Post;
+///
+/// #[agent]
+/// impl Post {
+///     #[consumer(batch(size = 100, wait = "50ms"))]
+///     async fn deliver(&self, mails: Vec<Item<queues::Mailer>>) {
+///         for mail in mails {
+///             println!("to {}: {}", mail.email, mail.text);
+///             mail.ack();
+///         }
+///     }
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn consumer(_: TokenStream, item: TokenStream) -> TokenStream {
     agent::misplaced("consumer", item.into()).into()

@@ -39,6 +39,12 @@ pub(crate) fn field_name(name: &str) -> Option<Ident> {
     if field.chars().all(|letter| letter == '_') { None } else { identifier(&field) }
 }
 
+/// The name of a field that is there: as it is, or raw.
+pub(crate) fn member(name: &str, span: Span) -> Option<Ident> {
+    let ident = syn::parse_str::<Ident>(name).or_else(|_| syn::parse_str::<Ident>(&format!("r#{name}")));
+    ident.ok().map(|ident| with_span(ident, span))
+}
+
 /// A name as an identifier, raw or changed where it must be.
 fn identifier(name: &str) -> Option<Ident> {
     let plain = |name: &str| syn::parse_str::<Ident>(name).ok();

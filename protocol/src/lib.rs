@@ -46,6 +46,7 @@ mod prefix;
 #[path = "private.rs"]
 pub mod __private;
 mod hold;
+mod nearest;
 mod repair;
 mod shape;
 mod text;

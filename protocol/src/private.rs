@@ -1,7 +1,8 @@
-//! For the code that macros write; not part of the public interface.
+//! For the code that macros write, and for the other packages; not part of the public interface.
 
 use std::marker::PhantomData;
 
+pub use crate::nearest::nearest;
 use crate::{FieldKind, FieldType};
 
 /// Asks for the kind of a concrete type that may lack [`FieldType`].

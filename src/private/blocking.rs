@@ -34,12 +34,17 @@ pub trait BlockingMessage<T> {
     type It: DeserializeOwned + Send + 'static;
     /// The value again.
     fn give(it: Self::It) -> T;
+    /// The value again, to look at.
+    fn look(it: &Self::It) -> &T;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned + Send + 'static> BlockingMessage<T> for () {
     type It = T;
     fn give(it: T) -> T {
+        it
+    }
+    fn look(it: &T) -> &T {
         it
     }
 }

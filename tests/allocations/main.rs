@@ -1,4 +1,4 @@
-//! What a signal and a call cost in allocations, on the memory bus, sender and handler together.
+//! What a signal, a call and a message cost in allocations, on bus and broker in memory, sender and handler together.
 //!
 //! Bare, and with trace and metrics on. The counting allocator is the one of this binary, and
 //! counts by thread, so tests may run beside each other.
@@ -12,7 +12,7 @@ mod stage;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use formicary::Group;
-use stage::{Stage, ask, note};
+use stage::{Stage, ask, letter, note};
 
 formicary::declare!("tests/allocations/signals.json");
 
@@ -20,6 +20,9 @@ formicary::declare!("tests/allocations/signals.json");
 const OF_A_SIGNAL: f64 = 4.0;
 /// From a call until its answer is there: beside those four its id, the answer's body and what it is decoded into.
 const OF_A_CALL: f64 = 8.0;
+/// From a push until its message is acknowledged: the encoded body, what shares it between queue and handler, its place in a
+/// batch, the three strings that the handler gets, the message's id, and what holds its delivery.
+const OF_A_MESSAGE: f64 = 8.0;
 /// Of the average: now and then a channel or a table grows.
 const GROWTH: f64 = 0.25;
 
@@ -47,6 +50,12 @@ fn a_call_allocates_no_more_than_it_must() {
 }
 
 #[test]
+fn a_message_allocates_no_more_than_it_must() {
+    let _alone = alone();
+    messages(&Stage::new(Group::builder()));
+}
+
+#[test]
 #[cfg(feature = "metrics")]
 fn trace_and_metrics_add_no_allocation() {
     let _alone = alone();
@@ -56,9 +65,10 @@ fn trace_and_metrics_add_no_allocation() {
             let stage = Stage::new(Group::builder().trace(true).metrics(true));
             signals(&stage);
             calls(&stage);
+            messages(&stage);
         });
     });
-    let handled = 2 * u64::from(WARM_UP + MEASURED);
+    let handled = 3 * u64::from(WARM_UP + MEASURED);
     assert!(spans.entered() >= handled, "only {} spans were entered", spans.entered());
     assert!(tally.counted() >= handled, "only {} handlings were counted", tally.counted());
 }
@@ -77,6 +87,16 @@ fn calls(stage: &Stage) {
     let ask = ask();
     let each = average(stage, async |stage| assert_eq!(stage.ways.ask.first(&ask).await.unwrap(), 5));
     assert!(each <= OF_A_CALL + GROWTH, "{each:.2} allocations a call, more than {OF_A_CALL}");
+}
+
+fn messages(stage: &Stage) {
+    let letter = letter();
+    let each = average(stage, async |stage| {
+        let consumed = stage.consumed();
+        stage.ways.letters.send(&letter).await.unwrap();
+        stage.until_consumed(consumed + 1).await;
+    });
+    assert!(each <= OF_A_MESSAGE + GROWTH, "{each:.2} allocations a message, more than {OF_A_MESSAGE}");
 }
 
 /// The allocations of one piece of work; `--nocapture` shows them.

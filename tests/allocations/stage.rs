@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use formicary::GroupBuilder;
 use formicary::prelude::*;
+use formicary::{EventKind, GroupBuilder};
 use tokio::sync::mpsc;
 
-use crate::{declarations, signals};
+use crate::{declarations, queues, signals};
 
 struct Hears(Arc<AtomicU64>);
 
@@ -23,6 +23,11 @@ impl Hears {
     async fn ask(&self, ask: signals::Ask) -> Result<u64> {
         Ok(ask.title.len() as u64)
     }
+
+    #[consumer(queues::Letters)]
+    async fn letter(&self, letter: queues::Letters) {
+        std::hint::black_box(letter);
+    }
 }
 
 /// What an agent sends with. Clones may leave their handler.
@@ -30,6 +35,7 @@ impl Hears {
 pub struct Ways {
     pub note: Publish<signals::Note>,
     pub ask: Call<signals::Ask>,
+    pub letters: Push<queues::Letters>,
 }
 
 struct Sends(mpsc::UnboundedSender<Ways>);
@@ -38,8 +44,13 @@ struct Sends(mpsc::UnboundedSender<Ways>);
 impl Sends {
     // A server, since what others get ends with their time.
     #[server]
-    async fn give(me: Handle<Self>, note: Publish<signals::Note>, ask: Call<signals::Ask>) -> Result {
-        me.with(move |me| drop(me.0.send(Ways { note, ask }))).await?;
+    async fn give(
+        me: Handle<Self>,
+        note: Publish<signals::Note>,
+        ask: Call<signals::Ask>,
+        letters: Push<queues::Letters>,
+    ) -> Result {
+        me.with(move |me| drop(me.0.send(Ways { note, ask, letters }))).await?;
         Ok(())
     }
 }
@@ -49,7 +60,7 @@ pub struct Stage {
     pub system: actix::SystemRunner,
     pub ways: Ways,
     heard: Arc<AtomicU64>,
-    _group: Group,
+    group: Group,
 }
 
 impl Stage {
@@ -61,7 +72,7 @@ impl Stage {
         let builder = builder.agent(move || Sends(sender.clone()));
         let system = actix::System::new();
         let (group, ways) = system.block_on(async { (builder.start().await.unwrap(), ways.recv().await.unwrap()) });
-        Self { system, ways, heard, _group: group }
+        Self { system, ways, heard, group }
     }
 
     /// How often the handler has run.
@@ -70,13 +81,26 @@ impl Stage {
     }
 
     pub async fn until_heard(&self, times: u64) {
-        let heard = async {
-            while self.heard() < times {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(std::time::Duration::from_secs(10), heard).await.unwrap();
+        until(|| self.heard() >= times).await;
     }
+
+    /// How many messages were handled and acknowledged.
+    pub fn consumed(&self) -> u64 {
+        self.group.events().count(EventKind::Consumed)
+    }
+
+    pub async fn until_consumed(&self, messages: u64) {
+        until(|| self.consumed() >= messages).await;
+    }
+}
+
+async fn until(holds: impl Fn() -> bool) {
+    let held = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), held).await.unwrap();
 }
 
 pub fn note() -> signals::Note {
@@ -85,4 +109,8 @@ pub fn note() -> signals::Note {
 
 pub fn ask() -> signals::Ask {
     signals::Ask { title: "Title".into(), text: "four and twenty letters".into(), author: "Ada".into() }
+}
+
+pub fn letter() -> queues::Letters {
+    queues::Letters { title: "Title".into(), text: "four and twenty letters".into(), author: "Ada".into() }
 }

@@ -25,6 +25,7 @@ async fn wrong_usage_ends_with_2_and_the_cure() {
         (&["--prefix", "a:b"], "':'"),
         (&["--outbox", "/no/such/folder/outbox"], "/no/such/folder"),
         (&["--summary", "/no/such/folder/summary"], "create it first"),
+        (&["--inspect"], "--broker redis://"),
         (&["--colour"], "unexpected argument"),
     ] {
         let (code, process) = run(args).await;
@@ -62,6 +63,7 @@ async fn help_tells_each_flag_with_its_default_in_one_line() {
         "--outbox",
         "--mail-delay",
         "--chaos",
+        "--inspect",
         "--summary",
     ] {
         let line = help.lines().find(|line| line.trim_start().starts_with(flag));

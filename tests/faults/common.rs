@@ -39,6 +39,10 @@ pub use formicary_test_support::wait::until;
 pub use formicary_test_support::{on_both, on_redis};
 
 pub const SOON: Duration = Duration::from_secs(10);
+/// How much later than its time a thing may be on a busy machine.
+pub const SLACK: Duration = Duration::from_millis(500);
+/// For what takes its time.
+pub const LONG: Duration = Duration::from_secs(60);
 
 /// The events that were there, and nothing that comes later.
 pub fn heard(listener: &mut Listener) -> Vec<Event> {

@@ -7,6 +7,8 @@
 
 mod alone;
 mod common;
+mod consumer;
+mod jobs;
 mod ledger;
 mod lines;
 mod rss;
@@ -14,12 +16,20 @@ mod traffic;
 
 mod answers;
 mod arbiters;
+mod backlog;
+mod clocks;
+mod deaths;
 mod floods;
+mod handovers;
 mod input;
 mod kills;
+mod mends;
 mod outages;
 mod panics;
+mod pauses;
+mod poison;
 mod proxies;
+mod restarts;
 mod secrets;
 mod settlements;
 mod stalls;

@@ -6,26 +6,40 @@ use formicary::EventKind;
 use formicary::prelude::*;
 use formicary_test_support::proxy::{Mode, Proxy};
 use formicary_test_support::redis::Server;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::alone::alone;
 use crate::common::*;
+use crate::jobs::taken;
 use crate::lines::Lines;
 
 const ACKS: u64 = 3;
 
-struct Waits;
+/// Its handler ends when the gate opens, or the stop comes: a moment at which the broker is out of reach.
+struct Waits(watch::Receiver<bool>);
 
 impl Agent for Waits {
     fn declare(agent: &mut AgentBuilder<Self>) {
-        // The handler ends when it hears of it: a moment at which the broker is out of reach.
-        agent.consumer::<Job, _, _, _, _>("work", async |_: &Self, job: Job, cx: Cx| {
+        agent.consumer::<Job, _, _, _, _>("work", async |me: &Self, job: Job, cx: Cx| {
+            let mut gate = me.0.clone();
             if job.n > 0 {
-                cx.stopping().await;
+                tokio::select! {
+                    biased;
+                    () = cx.stopping() => {}
+                    _ = gate.wait_for(|open| *open) => {}
+                }
             }
         });
     }
+}
+
+/// A group that reaches its broker through the proxy.
+async fn waits(proxy: &Proxy, gate: &watch::Sender<bool>) -> Group {
+    let gate = gate.subscribe();
+    let group = group_at(&proxy.url()).bus("memory://".parse().unwrap()).agent(move || Waits(gate.clone()));
+    group.start().await.unwrap()
 }
 
 alone! {
@@ -35,7 +49,8 @@ alone! {
         let lines = Lines::gather(LevelFilter::INFO);
         let server = Server::start().await;
         let proxy = Proxy::start(server.port()).await;
-        let group = group_at(&proxy.url()).bus("memory://".parse().unwrap()).agent(|| Waits).start().await.unwrap();
+        let gate = watch::Sender::new(false);
+        let group = waits(&proxy, &gate).await;
         for n in 1..=ACKS {
             group.broker().send::<Job>(&Job { n }).await.unwrap();
         }
@@ -50,7 +65,7 @@ alone! {
         assert_eq!(events.count(EventKind::LostSettlement), ACKS);
         assert_eq!((events.count(EventKind::Consumed), events.count(EventKind::DeadLettered)), (0, 0));
         assert_eq!(lines.with(&["WARN", "before these settlements could be applied", "jobs:taken:"]), 1, "{}", lines.text());
-        assert_eq!(in_place(&server).await, ACKS);
+        assert_eq!(taken(&server).await, ACKS);
         println!("measured: given up after {took:?}");
     }
 
@@ -61,7 +76,8 @@ alone! {
         for (lose, reaches_the_server) in [(Proxy::set_to_server as Lose, false), (Proxy::set_to_client as Lose, true)] {
             let server = Server::start().await;
             let proxy = Proxy::start(server.port()).await;
-            let group = group_at(&proxy.url()).bus("memory://".parse().unwrap()).agent(|| Waits).start().await.unwrap();
+            let gate = watch::Sender::new(false);
+            let group = waits(&proxy, &gate).await;
             // The first settlement brings its script along, which is another way.
             group.broker().send::<Job>(&Job { n: 0 }).await.unwrap();
             until(SOON, "the first", async || group.events().count(EventKind::Consumed) == 1).await;
@@ -71,27 +87,17 @@ alone! {
             until(SOON, "the messages", async || group.load().running == ACKS).await;
             lose(&proxy, Mode::Blackhole);
             let events = group.events().clone();
-            let stop = actix::spawn(group.stop());
+            gate.send_replace(true);
             until(SOON, "the end of the handlers", async || events.count(EventKind::Handled) == ACKS + 1).await;
             // Time for the first of them to go out: then the server has carried it out, or never will.
-            let carried_out = until(SOON, "it", async || in_place(&server).await < ACKS);
+            let carried_out = until(SOON, "it", async || taken(&server).await < ACKS);
             assert_eq!(tokio::time::timeout(Duration::from_secs(1), carried_out).await.is_ok(), reaches_the_server);
             lose(&proxy, Mode::Pass);
             proxy.drop_all().await;
             until(SOON, "the acknowledgements", async || events.count(EventKind::Consumed) == ACKS + 1).await;
-            assert_eq!(stop.await.unwrap().code(), 0);
+            assert_eq!(group.stop().await.code(), 0);
             assert_eq!((events.count(EventKind::LostSettlement), events.count(EventKind::LateSettlement)), (0, 0));
-            assert_eq!(in_place(&server).await, 0);
+            assert_eq!(taken(&server).await, 0);
         }
     }
-}
-
-/// How many messages stand in the places of consumers.
-async fn in_place(server: &Server) -> u64 {
-    let mut count = 0;
-    for key in server.command(&["KEYS", "jobs:taken:*"]).await.unwrap().array() {
-        let held = server.command(&["HLEN", &key.text().unwrap()]).await.unwrap().integer().unwrap();
-        count += u64::try_from(held).unwrap();
-    }
-    count
 }

@@ -11,6 +11,7 @@ mod calls;
 mod checks;
 mod demo;
 mod demo_stage;
+mod killed;
 mod numbers;
 mod poison;
 mod queue;

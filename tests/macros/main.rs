@@ -3,6 +3,7 @@
 
 mod blocking;
 mod layers;
+mod policy;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

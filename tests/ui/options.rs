@@ -6,10 +6,13 @@ formicary::declare!("signals.json");
 #[derive(Default)]
 struct Clerk;
 
-#[agent(nam = "clerk")]
+#[agent(title = "clerk")]
 impl Clerk {
-    #[receiver(timeot = "10s")]
+    #[receiver(time = "10s")]
     async fn unknown(&self, _: signals::Started) {}
+
+    #[receiver(timeot = "10s")]
+    async fn near(&self, _: signals::Started) {}
 
     #[receiver(timeout = "10s", timeout = "11s")]
     async fn twice(&self, _: signals::Started) {}
@@ -28,9 +31,6 @@ impl Clerk {
 
     #[receiver(retry(attempts = 5))]
     async fn retried(&self, _: signals::Started) {}
-
-    #[consumer(retry(attempts = 5), dead_letter = "dead", dedup, by = "email")]
-    async fn later(&self, _: queues::Mailer) {}
 
     #[consumer(queues::Mailer, queues::Mailer)]
     async fn two_queues(&self, _: queues::Mailer) {}

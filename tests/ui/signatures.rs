@@ -50,9 +50,6 @@ impl Clerk {
     #[periodic("1s")]
     async fn hidden(&self) -> impl Sized {}
 
-    #[periodic("1s")]
-    async fn outbox(&self, _: formicary::Outbox<queues::Mailer>) {}
-
     #[server]
     async fn server_with_turn(&self) {}
 

@@ -72,7 +72,7 @@ where
             let mut lane = ConsumeLane::open(&instance, at);
             while let Some(delivery) = lane.next().await {
                 let read = |shared: &Shared, body: &Bytes| decode_message::<P>(shared, queue, body);
-                let Some((message, delivery)) = lane.read(delivery, read) else { continue };
+                let Some((message, delivery)) = lane.read(delivery, read).await else { continue };
                 let work = Work::default();
                 if let Some(begun) = lane.begin(delivery).await {
                     let handler = async {

@@ -1,3 +1,4 @@
+use std::any::{TypeId, type_name};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,17 +9,22 @@ use super::extract::{Extract, QueueUse, SignalUse};
 use super::handle::Handle;
 use super::handlers::{self, IntoAnswer, SignalValue, answer_kind};
 use super::plan::{
-    ConsumerPlan, CronPlan, HandlerPlan, HookPlan, OpenConsumer, OpenReceiver, PeriodicPlan, Plan, ReceiverPlan, Serve,
-    ServerPlan, Task,
+    ConsumerPlan, CronPlan, ExhaustedPlan, HandlerPlan, HookPlan, OpenConsumer, OpenReceiver, PeriodicPlan, Plan,
+    ReceiverPlan, Serve, ServerPlan, Task,
 };
 use super::turns::Turn;
 use crate::events::HandlerKind;
 use crate::layers::Layer;
 
+mod batch;
 mod blocking;
+mod consumer;
 mod options;
 
-pub use options::{ConsumerOptions, CronOptions, HookOptions, PeriodicOptions, ReceiverOptions, ServerOptions};
+pub use batch::BatchOptions;
+pub use consumer::ConsumerOptions;
+pub(crate) use consumer::{Batch, Dedup};
+pub use options::{CronOptions, HookOptions, PeriodicOptions, ReceiverOptions, ServerOptions};
 
 /// Declares the handlers of an agent.
 ///
@@ -130,7 +136,7 @@ impl<A: 'static> AgentBuilder<A> {
         R: IntoAnswer,
         F: AsyncFn(&A, P, X) -> R + 'static,
     {
-        self.add_consumer::<Q, X>(name, Turn::Read, handlers::read_message(Q::NAME, run))
+        self.add_consumer::<Q, P, X>(name, Turn::Read, handlers::read_message(Q::NAME, run))
     }
 
     /// A consumer that takes a write turn: one message at a time.
@@ -142,7 +148,62 @@ impl<A: 'static> AgentBuilder<A> {
         R: IntoAnswer,
         F: AsyncFn(&mut A, P, X) -> R + 'static,
     {
-        self.add_consumer::<Q, X>(name, Turn::Write, handlers::write_message(Q::NAME, run))
+        self.add_consumer::<Q, P, X>(name, Turn::Write, handlers::write_message(Q::NAME, run))
+    }
+
+    /// Runs when the consumer of the queue `Q` gives a message up: after its last attempt has failed, or when
+    /// [`Retry::on`](crate::Retry::on) says that another is of no use, and before it becomes a dead letter. The extractor
+    /// [`Exhausted`](super::Exhausted) says why.
+    ///
+    /// It runs once for each such message, in its turn and with a timeout (60 s). Whatever becomes of it, the message is
+    /// given up: its error is logged and counted, its panic is a crash of the agent. When the last attempt ended
+    /// with a panic, it runs in the next instance. It does not run for what cannot be decoded.
+    ///
+    /// ```
+    /// use formicary_actors::agent::{Agent, AgentBuilder, Exhausted};
+    /// # use formicary_protocol::{Field, Queue};
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Mail { email: String }
+    /// # struct Mailer;
+    /// # impl Queue for Mailer {
+    /// #     const NAME: &'static str = "mailer";
+    /// #     type Message = Mail;
+    /// #     fn fields() -> Option<Vec<Field>> { None }
+    /// # }
+    /// # async fn smtp(_: &Mail) -> Result<(), std::io::Error> { Ok(()) }
+    ///
+    /// struct Post;
+    ///
+    /// impl Agent for Post {
+    ///     fn declare(agent: &mut AgentBuilder<Self>) {
+    ///         agent.consumer::<Mailer, _, _, _, _>("deliver", async |_: &Self, mail: Mail, ()| smtp(&mail).await);
+    ///         agent.on_exhausted::<Mailer, _, _, _, _>("give_up", async |_: &Self, mail: Mail, why: Exhausted| {
+    ///             println!("{} has no mail after {} attempts: {}", mail.email, why.attempts(), why.error());
+    ///         });
+    ///     }
+    /// }
+    /// ```
+    pub fn on_exhausted<Q, P, X, R, F>(&mut self, name: &str, run: F) -> &mut HookOptions
+    where
+        Q: Queue,
+        P: DeserializeOwned + 'static,
+        X: Extract,
+        R: IntoAnswer,
+        F: AsyncFn(&A, P, X) -> R + 'static,
+    {
+        self.add_exhausted::<Q, X>(name, Turn::Read, handlers::read_exhausted(Q::NAME, run))
+    }
+
+    /// The same with a write turn.
+    pub fn on_exhausted_mut<Q, P, X, R, F>(&mut self, name: &str, run: F) -> &mut HookOptions
+    where
+        Q: Queue,
+        P: DeserializeOwned + 'static,
+        X: Extract,
+        R: IntoAnswer,
+        F: AsyncFn(&mut A, P, X) -> R + 'static,
+    {
+        self.add_exhausted::<Q, X>(name, Turn::Write, handlers::write_exhausted(Q::NAME, run))
     }
 
     /// Runs every `period`, the first time at once.
@@ -259,7 +320,13 @@ impl<A: 'static> AgentBuilder<A> {
         &mut pushed(&mut self.plan.receivers, plan).options
     }
 
-    fn add_consumer<Q: Queue, X: Extract>(
+    fn add_exhausted<Q: Queue, X: Extract>(&mut self, name: &str, turn: Turn, task: Task<A>) -> &mut HookOptions {
+        let handler = HandlerPlan::new::<X>(name, HandlerKind::Hook, turn);
+        let hook = HookPlan { handler, options: HookOptions::default(), task };
+        &mut pushed(&mut self.plan.exhausted, ExhaustedPlan { queue: QueueUse::of::<Q>(), hook }).hook.options
+    }
+
+    fn add_consumer<Q: Queue, P: 'static, X: Extract>(
         &mut self,
         name: &str,
         turn: Turn,
@@ -268,6 +335,7 @@ impl<A: 'static> AgentBuilder<A> {
         let plan = ConsumerPlan {
             handler: HandlerPlan::new::<X>(name, HandlerKind::Consumer, turn),
             queue: QueueUse::of::<Q>(),
+            message: (TypeId::of::<P>(), type_name::<P>()),
             options: ConsumerOptions::default(),
             open,
         };

@@ -6,7 +6,7 @@ use formicary_protocol::FieldKind;
 
 use super::extract::Needs;
 use super::instance::guarded_now;
-use super::plan::{HandlerPlan, Plan};
+use super::plan::{ConsumerPlan, HandlerPlan, Plan};
 use super::shared::Shared;
 use crate::events::HandlerKind;
 
@@ -53,6 +53,7 @@ pub(crate) fn check<A: 'static>(plan: &Plan<A>, shared: &Shared) -> Vec<String> 
         } else if let Err(error) = (consumer.queue.hold)(declarations) {
             problems.push(format!("`{name}`: {error}"));
         }
+        policy(consumer, shared, &mut problems);
         let same = plan.consumers.iter().filter(|other| other.queue.name == queue);
         if same.clone().count() > 1 && same.clone().next().is_some_and(|first| first.handler.name == *name) {
             let names: Vec<_> = same.map(|other| format!("`{}`", other.handler.name)).collect();
@@ -69,8 +70,10 @@ pub(crate) fn check<A: 'static>(plan: &Plan<A>, shared: &Shared) -> Vec<String> 
         outputs(&handler.name, &handler.needs, shared, &mut problems);
         settings(&handler.name, &handler.needs, shared, &mut problems);
     }
+    exhausted(plan, &mut problems);
     for handler in plan.handlers() {
-        check_needs(handler, &mut problems);
+        let gives_up = plan.exhausted.iter().any(|plan| std::ptr::eq(&plan.hook.handler, handler));
+        check_needs(handler, gives_up, &mut problems);
         for (agent, name) in &handler.needs.agents {
             if *agent != TypeId::of::<A>() {
                 let handler = &handler.name;
@@ -104,13 +107,68 @@ pub(crate) fn check_change<A>(plan: &Plan<A>) -> Vec<String> {
     problems
 }
 
-fn check_needs(handler: &HandlerPlan, problems: &mut Vec<String>) {
+/// What becomes of a consumer's messages.
+fn policy<A>(consumer: &ConsumerPlan<A>, shared: &Shared, problems: &mut Vec<String>) {
+    let (name, queue, options) = (&consumer.handler.name, consumer.queue.name, &consumer.options);
+    let (message, message_name) = consumer.message;
+    let dedup = options.dedup.as_ref();
+    let keys = [("by", options.by.as_ref()), ("dedup", dedup.and_then(|dedup| dedup.key.as_ref()))];
+    for (option, key) in keys {
+        if let Some(other) = key.and_then(|key| key.misfit(message)) {
+            problems.push(format!(
+                "`{name}`: the key of `{option}` is read from a `{other}`, and its messages are `{message_name}`"
+            ));
+        }
+    }
+    if dedup.is_some_and(|dedup| dedup.window.is_zero()) {
+        problems.push(format!("`{name}`: the window of `dedup` is 0, so nothing would be remembered: give it a time"));
+    }
+    let broker = shared.brokers.of(queue);
+    for other in &consumer.handler.needs.outboxes {
+        let other = other.name;
+        if let (Some(broker), Some(others)) = (broker, shared.brokers.of(other))
+            && !broker.is(others)
+        {
+            problems.push(format!(
+                "`{name}` has an outbox to `{other}`, which another broker carries than `{queue}`: give both queues one \
+                 broker, or use `Push`"
+            ));
+        }
+    }
+}
+
+/// Each handler of `on_exhausted` belongs to one consumer.
+fn exhausted<A>(plan: &Plan<A>, problems: &mut Vec<String>) {
+    for (at, exhausted) in plan.exhausted.iter().enumerate() {
+        let (name, queue) = (&exhausted.hook.handler.name, exhausted.queue.name);
+        if !plan.consumers.iter().any(|consumer| consumer.queue.name == queue) {
+            problems.push(format!(
+                "`{name}` takes what a consumer of `{queue}` gives up, but the agent has no such consumer: declare one"
+            ));
+        }
+        if let Some(other) = plan.exhausted[..at].iter().find(|other| other.queue.name == queue) {
+            let other = &other.hook.handler.name;
+            problems.push(format!("`{other}` and `{name}` take what is given up of the queue `{queue}`: there is one"));
+        }
+    }
+}
+
+fn check_needs(handler: &HandlerPlan, gives_up: bool, problems: &mut Vec<String>) {
     let HandlerPlan { name, kind, needs, .. } = handler;
     if needs.sender && *kind != HandlerKind::Receiver {
         problems.push(format!("`{name}` asks for `SentBy`, which only a receiver has"));
     }
     if needs.deliveries > 0 && *kind != HandlerKind::Consumer {
         problems.push(format!("`{name}` asks for `Delivery`, which only a consumer has"));
+    }
+    if !needs.outboxes.is_empty() && *kind != HandlerKind::Consumer {
+        problems.push(format!("`{name}` asks for `Outbox`, which only a consumer has: use `Push`"));
+    }
+    if needs.retries && *kind != HandlerKind::Consumer && !gives_up {
+        problems.push(format!("`{name}` asks for `RetryContext`, which only a consumer has"));
+    }
+    if needs.exhausted && !gives_up {
+        problems.push(format!("`{name}` asks for `Exhausted`, which only a handler of `on_exhausted` has"));
     }
     if needs.deliveries > 1 {
         problems.push(format!("`{name}` asks for `Delivery` twice: there is one"));
@@ -143,7 +201,7 @@ fn outputs(name: &str, needs: &Needs, shared: &Shared, problems: &mut Vec<String
             problems.push(format!("`{name}` {verb} `{what}`: {error}"));
         }
     }
-    for queue in &needs.pushes {
+    for queue in needs.pushes.iter().chain(&needs.outboxes) {
         let what = queue.name;
         if shared.brokers.of(what).is_none() {
             problems.push(format!("`{name}` pushes to `{what}`, but the agent has no broker: give its group one"));

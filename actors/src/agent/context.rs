@@ -1,10 +1,14 @@
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::after_ack;
+use super::delivery_state::{DeliveryState, Refused};
 use super::flag::Flag;
+use super::handlers::IntoAnswer;
 use super::info::{AgentInfo, Facts};
 use super::shared::Shared;
 use crate::error::Error;
@@ -17,6 +21,8 @@ pub struct Cx {
     core: Arc<Core>,
     /// Whether whoever has this context waits for the stop.
     pub(crate) listens: Arc<AtomicBool>,
+    /// What the consumer that has this context has in hand.
+    delivery: Option<Arc<DeliveryState>>,
 }
 
 /// What all contexts of one instance share.
@@ -31,7 +37,12 @@ struct Core {
 impl Cx {
     pub(crate) fn new(shared: Arc<Shared>, info: Arc<Facts>) -> Self {
         let core = Core { shared, info, finish: AtomicBool::new(false), stopping: Flag::default() };
-        Self { core: Arc::new(core), listens: Arc::default() }
+        Self { core: Arc::new(core), listens: Arc::default(), delivery: None }
+    }
+
+    /// The context of one handling of a message.
+    pub(crate) fn of_delivery(&self, delivery: Option<Arc<DeliveryState>>) -> Self {
+        Self { core: self.core.clone(), listens: self.listens.clone(), delivery }
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -118,7 +129,55 @@ impl Cx {
     /// The same for a server, which listens for itself, and a way to know whether it does.
     pub(crate) fn for_server(&self) -> (Self, Arc<AtomicBool>) {
         let listens = Arc::<AtomicBool>::default();
-        (Self { core: self.core.clone(), listens: listens.clone() }, listens)
+        (Self { core: self.core.clone(), listens: listens.clone(), delivery: None }, listens)
+    }
+
+    /// Runs something after the message in hand was acknowledged: when its handler has ended, and the broker has forgotten
+    /// it for good. It does not run when the message comes back, is given up, or turns out not to be ours any more.
+    ///
+    /// It belongs to the handling: it keeps one of the consumer's places (`concurrency`), has the handler's timeout over again,
+    /// and a stop waits for it up to the stop deadline. It holds no turn. What fails is logged and counted, and so is a panic,
+    /// which ends nothing else. It ends with its instance when the agent crashes, and with the process: what must happen
+    /// belongs into the handler, or into an [`Outbox`](super::Outbox).
+    ///
+    /// ```
+    /// use formicary_actors::agent::{Agent, AgentBuilder, Cx};
+    /// # use formicary_protocol::{Field, Queue};
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Mail { email: String }
+    /// # struct Mailer;
+    /// # impl Queue for Mailer {
+    /// #     const NAME: &'static str = "mailer";
+    /// #     type Message = Mail;
+    /// #     fn fields() -> Option<Vec<Field>> { None }
+    /// # }
+    ///
+    /// struct Post;
+    ///
+    /// impl Agent for Post {
+    ///     fn declare(agent: &mut AgentBuilder<Self>) {
+    ///         agent.consumer::<Mailer, _, _, _, _>("deliver", async |_: &Self, mail: Mail, cx: Cx| {
+    ///             cx.after_ack(async move { println!("{} will have no second mail", mail.email) })
+    ///         });
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Settings`] in other handlers than consumers of single messages, and when the message is settled already;
+    /// [`Error::TooMany`] beyond 64 for one message.
+    pub fn after_ack<R: IntoAnswer>(&self, work: impl Future<Output = R> + Send + 'static) -> Result<(), Error> {
+        let Some(state) = &self.delivery else {
+            return Err(Error::Settings("there is no message to acknowledge: `after_ack` is for consumers".to_owned()));
+        };
+        state.hold_after(after_ack::boxed(work), after_ack::MOST).map_err(|refused| match refused {
+            Refused::Settled => {
+                Error::Settings("the message is settled already: call `after_ack` before that".to_owned())
+            }
+            Refused::Full => {
+                Error::TooMany { what: "works after one acknowledgement".to_owned(), limit: after_ack::MOST }
+            }
+        })
     }
 
     /// Whether the agent stops.

@@ -1,43 +1,13 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use formicary_protocol::{DeadReason, Failure};
 
+use super::delivery_state::DeliveryState;
 use super::extract::{Extract, Needs};
 use super::invocation::Invocation;
-use crate::broker::Broker;
-use crate::contract::{ConsumerId, Delivered, Outcome, Settlement};
+use crate::contract::Outcome;
 use crate::error::Error;
-
-/// One delivery and whether it is settled.
-pub(crate) struct DeliveryState {
-    pub(crate) delivered: Delivered,
-    pub(crate) queue: Arc<str>,
-    pub(crate) broker: Broker,
-    pub(crate) consumer: ConsumerId,
-    settled: AtomicBool,
-}
-
-impl DeliveryState {
-    pub(crate) fn new(delivered: Delivered, queue: Arc<str>, broker: Broker, consumer: ConsumerId) -> Self {
-        Self { delivered, queue, broker, consumer, settled: AtomicBool::new(false) }
-    }
-
-    /// The settlement, the first time it is asked for.
-    pub(crate) fn settlement(&self, outcome: Outcome, failure: Option<Failure>) -> Option<Settlement> {
-        if self.settled.swap(true, Ordering::AcqRel) {
-            return None;
-        }
-        Some(Settlement::new(self.delivered.token, outcome).failed(failure))
-    }
-
-    pub(crate) fn settle(&self, outcome: Outcome, failure: Option<Failure>) {
-        if let Some(settlement) = self.settlement(outcome, failure) {
-            self.broker.settle(self.consumer, settlement);
-        }
-    }
-}
 
 /// The delivery that a consumer handles: its id, its attempt, and a way to settle it by hand.
 ///
@@ -55,6 +25,10 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    pub(crate) fn of(state: Arc<DeliveryState>) -> Self {
+        Self { state }
+    }
+
     /// The message's id. On a plain Redis list it gets one when it is first taken.
     pub fn id(&self) -> &str {
         &self.state.delivered.id
@@ -82,7 +56,7 @@ impl Delivery {
 
     /// The queue's name.
     pub fn queue(&self) -> &str {
-        &self.state.queue
+        &self.state.source.queue
     }
 
     /// Acknowledges now; what the handler returns later changes nothing.
@@ -90,8 +64,9 @@ impl Delivery {
         self.state.settle(Outcome::Ack, None);
     }
 
-    /// Brings the message back after a delay, with the next attempt number. It is not held against the attempt limit
-    /// until a handler fails by itself.
+    /// Brings the message back after a delay, with the next attempt number. It counts as an attempt: what is brought back
+    /// after the last one ([`Retry::attempts`](crate::Retry::attempts), 5 by default) is given up when it comes, without
+    /// another run of the handler.
     pub fn retry(self, after: Duration) {
         self.state.settle(Outcome::Retry { after }, None);
     }

@@ -1,7 +1,9 @@
 //! Extractors: what a handler asks for in its signature.
 
+mod attempts;
 mod call;
 mod needs;
+mod outbox;
 mod publish;
 mod push;
 mod recording;
@@ -10,9 +12,11 @@ mod tuples;
 use std::ops::Deref;
 use std::sync::Arc;
 
+pub use attempts::{Exhausted, RetryContext};
 pub use call::{Answering, Call};
 pub use needs::Needs;
 pub(crate) use needs::{QueueUse, SignalUse};
+pub use outbox::Outbox;
 pub use publish::Publish;
 pub use push::Push;
 pub use recording::Recorder;
@@ -40,7 +44,7 @@ use crate::error::Error;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an extractor, so a handler cannot ask for it",
     label = "not an extractor",
-    note = "arguments after the payload are extractors: SentBy, Delivery, &Cx, Publish<S>, Push<Q>, Call<S>, Settings<T>, Tasks, or your own `impl Extract`"
+    note = "arguments after the payload are extractors: SentBy, Delivery, RetryContext, Exhausted, &Cx, Publish<S>, Push<Q>, Outbox<Q>, Call<S>, Settings<T>, Tasks, or your own `impl Extract`"
 )]
 pub trait Extract: Sized + 'static {
     /// Says what the handler will use. The default says nothing.
@@ -102,6 +106,6 @@ impl Extract for SentBy {
 
 impl Extract for Cx {
     fn extract(invocation: &Invocation) -> Result<Self, Error> {
-        Ok(invocation.cx.clone())
+        Ok(invocation.cx.of_delivery(invocation.delivery.clone()))
     }
 }

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::access::Access;
 use super::decode::{DecodeFailure, decode_message, decode_payload, decode_value};
 use super::extract::Extract;
+use super::invocation::Invocation;
 use super::lanes::{ConsumeLane, ReceiveLane};
 use super::plan::{OpenConsumer, OpenReceiver, Task};
 use super::shared::Shared;
@@ -78,8 +79,14 @@ pub(crate) fn answer_value<T: Serialize>(answer: Option<T>) -> Result<Value, Han
     Ok(serde_json::to_value(answer)?)
 }
 
+/// Reads the message that is given up once more: its handler had the first one.
+fn given_up<P: DeserializeOwned + 'static>(queue: &str, run: &Invocation) -> Result<P, HandlerError> {
+    let state = run.delivery.as_ref().ok_or("there is no message that is given up")?;
+    decode_message(run.shared(), queue, &state.delivered.body).map_err(|bad| HandlerError::from(bad.reason))
+}
+
 macro_rules! erase {
-    ($variant:ident, $borrow:ty, $receive:ident, $consume:ident, $task:ident, |$instance:ident| $agent:expr) => {
+    ($variant:ident, $borrow:ty, $receive:ident, $consume:ident, $exhaust:ident, $task:ident, |$instance:ident| $agent:expr) => {
         pub(crate) fn $receive<A, S, X, R, F>(read: Read<S>, run: F) -> OpenReceiver<A>
         where
             A: 'static,
@@ -125,7 +132,7 @@ macro_rules! erase {
                     let mut lane = ConsumeLane::open(&$instance, at);
                     while let Some(delivery) = lane.next().await {
                         let read = |shared: &Shared, body: &Bytes| decode_message::<P>(shared, queue, body);
-                        let Some((message, delivery)) = lane.read(delivery, read) else { continue };
+                        let Some((message, delivery)) = lane.read(delivery, read).await else { continue };
                         if let Some(begun) = lane.begin(delivery).await {
                             let handler = async {
                                 let extractors = X::extract(lane.run())?;
@@ -135,6 +142,28 @@ macro_rules! erase {
                         }
                         lane.end();
                     }
+                })
+            })
+        }
+
+        pub(crate) fn $exhaust<A, P, X, R, F>(queue: &'static str, run: F) -> Task<A>
+        where
+            A: 'static,
+            P: DeserializeOwned + 'static,
+            X: Extract,
+            R: IntoAnswer,
+            F: AsyncFn($borrow, P, X) -> R + 'static,
+        {
+            let run = Rc::new(run);
+            Box::new(move |access, invocation| {
+                let run = run.clone();
+                Box::pin(async move {
+                    let Access::$variant(agent) = access else {
+                        return Err(HandlerError::from("the handler was given the wrong turn"));
+                    };
+                    let message = given_up::<P>(queue, invocation)?;
+                    let extractors = X::extract(invocation)?;
+                    (*run)(agent, message, extractors).await.into_answer().map(drop)
                 })
             })
         }
@@ -162,8 +191,10 @@ macro_rules! erase {
 }
 
 // The turns make sure that these borrows never meet.
-erase!(Read, &A, read_signal, read_message, read_task, |instance| &instance.agent.borrow());
-erase!(Write, &mut A, write_signal, write_message, write_task, |instance| &mut instance.agent.borrow_mut());
+erase!(Read, &A, read_signal, read_message, read_exhausted, read_task, |instance| &instance.agent.borrow());
+erase!(Write, &mut A, write_signal, write_message, write_exhausted, write_task, |instance| &mut instance
+    .agent
+    .borrow_mut());
 /// The kind of a handler's answer, as far as it is known from its type.
 pub(crate) fn answer_kind<T: 'static>() -> FieldKind {
     use std::any::TypeId;

@@ -104,6 +104,12 @@ impl<T> Inbox<T> {
         self.tell(opener);
     }
 
+    /// Puts one item that was taken before all that is here.
+    pub(crate) fn put_back(&self, item: T, opener: &Notify) {
+        self.gauge.entered();
+        self.put_first(VecDeque::from([item]), opener);
+    }
+
     /// A lane has something to wait for: if more is here, somebody else takes it.
     pub(crate) fn pass_on(&self, opener: &Notify) {
         self.looking.store(false, Ordering::SeqCst);

@@ -9,12 +9,13 @@ use tokio::time::Instant;
 
 use super::blocking::Work;
 use super::context::Cx;
-use super::delivery::DeliveryState;
+use super::delivery_state::DeliveryState;
 use super::instance::Core;
 use super::plan::HandlerPlan;
 use super::shared::Shared;
 use super::task_group::TaskGroup;
 use super::turns::Turn;
+use crate::error::HandlerError;
 use crate::events::HandlerKind;
 
 /// One run of a handler, as extractors and layers see it.
@@ -26,6 +27,8 @@ pub struct Invocation {
     pub(crate) sender: Option<Arc<str>>,
     pub(crate) call: Option<Arc<str>>,
     pub(crate) delivery: Option<Arc<DeliveryState>>,
+    /// Why the message is given up, for a handler of `on_exhausted`.
+    pub(crate) exhausted: Option<Arc<HandlerError>>,
     pub(crate) tasks: Rc<TaskGroup>,
     pub(crate) reception: Weak<dyn Any>,
     /// What a blocking timer runs on the pool: it may go on when the run has failed.
@@ -106,7 +109,8 @@ impl Invocation {
         let (tasks, reception) = (core.tasks.group().clone(), core.reception.clone());
         let scope = Held::new(plan.name.clone(), plan.kind, plan.turn);
         let late = OnceCell::new();
-        Self { cx, scope, place: None, sender: None, call: None, delivery: None, tasks, reception, late }
+        let (place, sender, call, delivery, exhausted) = (None, None, None, None, None);
+        Self { cx, scope, place, sender, call, delivery, exhausted, tasks, reception, late }
     }
 
     /// Forgets the run that has ended, so that the next one begins with nothing of it.

@@ -5,7 +5,9 @@
 //! under `catch_unwind`, and starts a fresh instance after a crash.
 
 mod access;
+mod after_ack;
 pub(crate) mod answer;
+mod batch_handlers;
 mod begin;
 mod blocking;
 mod builder;
@@ -14,6 +16,8 @@ mod check;
 mod context;
 mod decode;
 mod delivery;
+mod delivery_state;
+mod exhausted;
 mod extract;
 mod flag;
 mod handle;
@@ -22,6 +26,9 @@ mod inbox;
 mod info;
 mod instance;
 mod invocation;
+mod item;
+mod key_lines;
+mod keyed;
 mod lanes;
 mod life;
 mod local_tasks;
@@ -30,7 +37,9 @@ mod plan;
 mod receive;
 mod reception;
 mod request;
+mod seen;
 mod settings;
+mod settling;
 mod shared;
 mod shell;
 mod stop;
@@ -41,18 +50,21 @@ mod timers;
 mod turns;
 
 pub use builder::{
-    AgentBuilder, ConsumerOptions, CronOptions, HookOptions, PeriodicOptions, ReceiverOptions, ServerOptions,
+    AgentBuilder, BatchOptions, ConsumerOptions, CronOptions, HookOptions, PeriodicOptions, ReceiverOptions,
+    ServerOptions,
 };
 pub use context::Cx;
 pub use delivery::Delivery;
-pub use extract::{Answering, Call, Extract, Needs, Publish, Push, Recorder, SentBy};
+pub use extract::{Answering, Call, Exhausted, Extract, Needs, Outbox, Publish, Push, Recorder, RetryContext, SentBy};
 pub use handle::{Gone, Handle};
 pub use handlers::{IntoAnswer, SignalValue};
 pub use info::{
-    AgentInfo, ConsumerInfo, CronInfo, HandlerCounts, HandlerInfo, HookInfo, OutputInfo, PeriodicInfo, ReceiverInfo,
+    AgentInfo, BatchInfo, ConsumerInfo, CronInfo, DedupInfo, HandlerCounts, HandlerInfo, HookInfo, OutputInfo,
+    PeriodicInfo, ReceiverInfo, RetryInfo,
 };
 pub(crate) use info::{Facts, Rows, Templates, nonzero, span};
 pub use invocation::Invocation;
+pub use item::Item;
 pub use reception::Receivers;
 pub use settings::Settings;
 pub use task_group::{Task, TaskOutcome, Tasks};
@@ -65,7 +77,7 @@ pub(crate) use life::Observer;
 pub(crate) use shared::Routes;
 pub use shell::StartFlags;
 pub(crate) use shell::{Factory, Setup, Shell, StopAgent};
-pub(crate) use tasks::run_task;
+pub(crate) use tasks::run_timer;
 
 /// A microservice: state, and handlers for signals, queues and time.
 ///

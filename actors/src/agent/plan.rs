@@ -1,5 +1,6 @@
 //! What an agent declared, with its types erased: one erasure for each handler, none for each layer.
 
+use std::any::TypeId;
 use std::cell::OnceCell;
 use std::num::NonZeroU32;
 use std::rc::Rc;
@@ -32,6 +33,7 @@ pub(crate) struct Plan<A> {
     pub(crate) pre_start: Vec<HookPlan<A>>,
     pub(crate) post_start: Vec<ServerPlan<A, HookOptions>>,
     pub(crate) pre_stop: Vec<HookPlan<A>>,
+    pub(crate) exhausted: Vec<ExhaustedPlan<A>>,
     pub(crate) servers: Vec<ServerPlan<A>>,
     /// Mistakes of the declaration itself, reported when the agent starts.
     pub(crate) mistakes: Vec<String>,
@@ -49,6 +51,7 @@ impl<A> Default for Plan<A> {
             pre_start: Vec::new(),
             post_start: Vec::new(),
             pre_stop: Vec::new(),
+            exhausted: Vec::new(),
             servers: Vec::new(),
             mistakes: Vec::new(),
         }
@@ -101,6 +104,8 @@ pub(crate) struct ReceiverPlan<A> {
 pub(crate) struct ConsumerPlan<A> {
     pub(crate) handler: HandlerPlan,
     pub(crate) queue: QueueUse,
+    /// The type of its messages, and its name.
+    pub(crate) message: (TypeId, &'static str),
     pub(crate) options: ConsumerOptions,
     pub(crate) open: OpenConsumer<A>,
 }
@@ -125,6 +130,13 @@ pub(crate) struct HookPlan<A> {
     pub(crate) task: Task<A>,
 }
 
+/// What runs when a consumer gives a message up.
+pub(crate) struct ExhaustedPlan<A> {
+    /// The queue of the consumer.
+    pub(crate) queue: QueueUse,
+    pub(crate) hook: HookPlan<A>,
+}
+
 /// A server, or a `post_start` hook: neither takes a turn.
 pub(crate) struct ServerPlan<A, O = ServerOptions> {
     pub(crate) handler: HandlerPlan,
@@ -142,6 +154,7 @@ impl<A> Plan<A> {
         self.pre_start.shrink_to_fit();
         self.post_start.shrink_to_fit();
         self.pre_stop.shrink_to_fit();
+        self.exhausted.shrink_to_fit();
         self.servers.shrink_to_fit();
     }
 
@@ -151,7 +164,8 @@ impl<A> Plan<A> {
         let consumers = self.consumers.iter().map(|plan| &plan.handler);
         let periodic = self.periodic.iter().map(|plan| &plan.handler);
         let cron = self.cron.iter().map(|plan| &plan.handler);
-        let hooks = self.pre_start.iter().chain(&self.pre_stop).map(|plan| &plan.handler);
+        let exhausted = self.exhausted.iter().map(|plan| &plan.hook);
+        let hooks = self.pre_start.iter().chain(&self.pre_stop).chain(exhausted).map(|plan| &plan.handler);
         let post_start = self.post_start.iter().map(|plan| &plan.handler);
         let servers = self.servers.iter().map(|plan| &plan.handler);
         receivers.chain(consumers).chain(periodic).chain(cron).chain(hooks).chain(post_start).chain(servers)

@@ -1,7 +1,6 @@
 //! An agent's own settings, as a type of its own.
 
 mod key;
-mod nearest;
 mod path;
 mod read;
 mod refusal;

@@ -160,7 +160,7 @@ async fn stop_intake<A: 'static>(life: &mut Life<A>, by: Instant) {
     let ended = async {
         life.reception.end().await;
         for slot in life.consumers.iter() {
-            slot.broker.cancel(slot.id).await;
+            slot.source.broker.cancel(slot.source.consumer).await;
         }
     };
     drop(tokio::time::timeout_at(by, ended).await);

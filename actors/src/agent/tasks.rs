@@ -19,10 +19,10 @@ pub(crate) async fn run_task<A: 'static>(
     layers: &Layers,
     timeout: Duration,
     task: &Task<A>,
+    run: Invocation,
 ) -> Ran {
     let core = &instance.core;
     let chain = plan.chain(&instance.plan.layers, None, layers, core);
-    let run = Invocation::new(core, core.cx.clone(), plan);
     let entered = chain.enter(&run, Some(timeout));
     let _turn = core.turns.take(plan.turn).await;
     let handler = async {
@@ -46,9 +46,10 @@ pub(crate) async fn run_timer<A: 'static>(
     layers: &Layers,
     timeout: Duration,
     task: &Task<A>,
-) {
-    let _in_hand = instance.core.shared.env.gauge.begin();
-    run_task(instance, plan, layers, timeout, task).await;
+) -> Ran {
+    let core = &instance.core;
+    let _in_hand = core.shared.env.gauge.begin();
+    run_task(instance, plan, layers, timeout, task, Invocation::new(core, core.cx.clone(), plan)).await
 }
 
 /// Runs a hook alone. `Err` is what it said. The time left for it may be less than its timeout.
@@ -58,7 +59,8 @@ pub(crate) async fn run_hook<A: 'static>(
     left: Option<Duration>,
 ) -> Result<(), String> {
     let timeout = left.map_or(plan.options.timeout, |left| left.min(plan.options.timeout));
-    said(run_task(instance, &plan.handler, &plan.options.layers, timeout, &plan.task).await)
+    let run = Invocation::new(&instance.core, instance.core.cx.clone(), &plan.handler);
+    said(run_task(instance, &plan.handler, &plan.options.layers, timeout, &plan.task, run).await)
 }
 
 /// Runs a server or a `post_start` hook: without a turn, and a server without a timeout.

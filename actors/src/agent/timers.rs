@@ -9,6 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 
 use super::access::LocalFuture;
+use super::chain::Ran;
 use super::instance::Instance;
 use super::plan::HandlerPlan;
 use super::tasks::run_timer;
@@ -65,7 +66,7 @@ pub(crate) async fn cron<A: 'static>(instance: Rc<Instance<A>>, at: usize) {
     tick(&instance, &plan.handler, plan.options.overlap, async || ticks.next().await, run).await;
 }
 
-async fn tick<'a, A: 'static, R: Future<Output = ()> + 'a>(
+async fn tick<'a, A: 'static, R: Future<Output = Ran> + 'a>(
     instance: &'a Instance<A>,
     handler: &HandlerPlan,
     overlap: Overlap,
@@ -75,7 +76,7 @@ async fn tick<'a, A: 'static, R: Future<Output = ()> + 'a>(
     let core = &instance.core;
     let mut stopped = false;
     let mut due = 0;
-    let mut runs: FuturesUnordered<LocalFuture<'a, ()>> = FuturesUnordered::new();
+    let mut runs: FuturesUnordered<LocalFuture<'a, Ran>> = FuturesUnordered::new();
     loop {
         tokio::select! {
             biased;
@@ -83,7 +84,7 @@ async fn tick<'a, A: 'static, R: Future<Output = ()> + 'a>(
                 stopped = true;
                 due = 0;
             }
-            Some(()) = runs.next() => {}
+            Some(_) = runs.next() => {}
             () = next(), if !stopped => {
                 let room = match overlap {
                     Overlap::Skip => runs.is_empty(),

@@ -10,8 +10,8 @@ use super::BrokerPort;
 use super::intake::Intake;
 use crate::contract::{
     Cancel, CloseBroker, Concerned, ConnectionState, Consume, ConsumerId, Counts, Dead, DeadRequest, DeliveryInlet,
-    DescribeBroker, Description, Inspect, Letters, Outgoing, Permits, Replies, Reply, Send, SendOptions, Settle,
-    SettleError, Settlements, WasSeen,
+    DescribeBroker, Description, Inspect, Letters, Outgoing, Pending, Permits, Replies, Reply, Send, SendOptions,
+    Settle, SettleError, Settlements, WasSeen,
 };
 use crate::error::{Error, SendError};
 use crate::{Env, payload};
@@ -220,17 +220,31 @@ impl Broker {
     /// # Errors
     /// [`SettleError`]: which of them came too late, or why none was applied.
     pub async fn settled(&self, consumer: ConsumerId, batch: impl Into<Settlements>) -> Result<(), SettleError> {
-        let (reply, pending) = Reply::new();
         let batch = batch.into();
         let all = batch.len();
-        self.0.port.put(Settle { consumer, batch, reply: Some(reply) });
-        pending.await.unwrap_or(Err(SettleError::Closed(all)))
+        self.settle_heard(consumer, batch).await.unwrap_or(Err(SettleError::Closed(all)))
+    }
+
+    /// The same for whoever waits later, or not at all: it is on its way when this returns.
+    pub(crate) fn settle_heard(
+        &self,
+        consumer: ConsumerId,
+        batch: impl Into<Settlements>,
+    ) -> Pending<Result<(), SettleError>> {
+        let (reply, pending) = Reply::new();
+        self.0.port.put(Settle { consumer, batch: batch.into(), reply: Some(reply) });
+        pending
     }
 
     pub(crate) async fn close(&self, deadline: Instant) {
         let (reply, pending) = Reply::new();
         self.0.port.put(CloseBroker { deadline, reply });
         pending.await;
+    }
+
+    /// Whether both are handles of one broker.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(crate) fn port(&self) -> &BrokerPort {

@@ -1,33 +1,45 @@
 //! The broker on Redis lists, wire compatible with Python `microagent` 1.9.
 //!
 //! A queue is a list; beside it stand the keys named in `keys`. Messages are taken by a script into a place of their
-//! consumer and leave it by a script, so that at every moment each message is in exactly one place.
+//! consumer and leave it by a script, so that at every moment each message is in exactly one place. A consumer that dies
+//! leaves them there, and others reclaim them when its lease has run out.
 //!
-//! Limits of this version, which end with the queues release and its leases:
-//!
-//! - What a killed process held stays in its `mailer:taken:<consumer>` key, and is not given to another.
-//! - The messages in flight that a broker counts are those of its own consumers.
-//! - A delay set by another process is noticed within 2 s by a consumer that waits; one of its own is on time.
+//! A delay set by another process is noticed within 2 s by a consumer that waits; one of its own is on time.
 //!
 //! The parts:
 //!
 //! - `connection`: the adapter's end of the connections, and how they are closed.
 //! - `publish`: messages on their way out.
-//! - `consume`: taking messages, as many as a consumer has credit for.
-//! - `settle`: what became of them, kept until the server has it.
-//! - `inspect`: counts and dead letters.
+//! - `consume`: how a consumer begins. `intake`, `answers`: its task. `turn`: the one script by which it settles and takes.
+//! - `deliver`: messages on their way in.
+//! - `settle`: what became of messages, kept until the server has it (`pending`).
+//! - `lease`: who lives. `reclaim`: what the dead had.
+//! - `inspect`, `dead`, `seen`: counts, dead letters, remembered keys.
 
 mod adapter;
+mod answers;
 mod connection;
 mod consume;
 mod consumer;
+mod dead;
+mod deliver;
+mod field;
+mod held;
 mod inspect;
+mod intake;
 mod keys;
+mod lease;
+mod pause;
+mod pending;
 mod publish;
+mod reasons;
+mod reclaim;
 mod scripts;
+mod seen;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use actix::System;
 

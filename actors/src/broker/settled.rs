@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::contract::{Outcome, SendOptions, Settlement, Settlements};
+use crate::contract::{Outcome, SendOptions, Settlement};
 use crate::events::{Event, EventKind, Events};
 
 /// The first option that plain lists and memory do not have.
@@ -10,15 +10,6 @@ pub(crate) fn unsupported(options: &SendOptions) -> Option<&'static str> {
     let mut rest = options.clone();
     rest.delay = None;
     rest.first_set()
-}
-
-/// Whether a batch asks for what no adapter can yet: messages sent together with a settlement.
-pub(crate) fn has_outbox(batch: &Settlements) -> bool {
-    let asked = batch.as_slice().iter().any(|settlement| !settlement.outbox.is_empty());
-    if asked {
-        tracing::error!("a settlement came with messages to send, which this broker cannot: it was refused");
-    }
-    asked
 }
 
 /// Puts the `Return`s behind everything else and the latest of them first: each goes to the head of the queue, so
@@ -50,6 +41,12 @@ pub(crate) fn applied(events: &Events, queue: &Arc<str>, consumer: &Arc<str>, ou
         }
         Outcome::Return => events.emit(EventKind::Returned, || Event::Returned { queue, consumer }),
     }
+}
+
+/// Tells that a message was acknowledged because its key is remembered.
+pub(crate) fn deduplicated(events: &Events, queue: &Arc<str>, consumer: &Arc<str>) {
+    let (queue, consumer) = (queue.clone(), consumer.clone());
+    events.emit(EventKind::Deduplicated, || Event::Deduplicated { queue, consumer });
 }
 
 /// Tells that a settlement came too late.

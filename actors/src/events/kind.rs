@@ -30,7 +30,7 @@ kinds! {
     RequestReceived = "requests_received",
     /// A message was accepted by a broker.
     Queued = "queued",
-    /// A message was handled and acknowledged.
+    /// A message was acknowledged: handled, or discarded.
     Consumed = "consumed",
     /// A message will come back after a delay.
     Retried = "retried",

@@ -21,9 +21,35 @@ use std::{fmt, num::NonZeroUsize, str::FromStr, time::Duration};
 pub struct RedisConfig {
     pub(crate) endpoint: Endpoint,
     pub(crate) settings: Settings,
+    pub(crate) lease: Duration,
+    pub(crate) remembered_keys: NonZeroUsize,
 }
 
+/// How long a consumer is taken for alive after its last sign of life, unless set.
+const LEASE: Duration = Duration::from_secs(15);
+/// The shortest lease.
+const LEAST_LEASE: Duration = Duration::from_millis(100);
+/// How many keys a queue remembers at most, unless set.
+const REMEMBERED_KEYS: NonZeroUsize = NonZeroUsize::new(1_000_000).unwrap();
+
 impl RedisConfig {
+    /// For a broker: how long a consumer that gives no sign of life keeps the messages that it holds. It gives one every
+    /// third of this time; when it has given none for a lease, the other consumers of its queue take its messages over,
+    /// within one and a half. Default 15 s, at least 100 ms. Give all processes the same.
+    #[must_use]
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease.max(LEAST_LEASE);
+        self
+    }
+
+    /// For a broker: how many keys of messages a queue remembers for `dedup` at most, about 100 bytes each at the server.
+    /// Beyond it those whose time ends first are forgotten early, which is logged once a minute. Default 1,000,000.
+    #[must_use]
+    pub fn remembered_keys(mut self, keys: NonZeroUsize) -> Self {
+        self.remembered_keys = keys;
+        self
+    }
+
     /// An idle connection is asked for a sign of life after this time; one that is half open is found within twice of
     /// it. Default 5 s, at least 10 ms.
     #[must_use]
@@ -77,7 +103,7 @@ impl FromStr for RedisConfig {
 
     fn from_str(url: &str) -> Result<Self, Error> {
         let endpoint = url.parse().map_err(|error: EndpointError| Error::Settings(error.to_string()))?;
-        Ok(Self { endpoint, settings: Settings::default() })
+        Ok(Self { endpoint, settings: Settings::default(), lease: LEASE, remembered_keys: REMEMBERED_KEYS })
     }
 }
 

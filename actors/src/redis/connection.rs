@@ -31,6 +31,7 @@ pub(super) struct Shared {
     observer: RefCell<Observer>,
     pub(super) activity: Cell<u64>,
     pub(super) connected: Cell<u64>,
+    pub(super) cluster: Cell<bool>,
     pub(super) blocking: Cell<usize>,
     broken: watch::Sender<Option<ConnectError>>,
 }
@@ -73,6 +74,7 @@ impl Connection {
             observer: RefCell::new(observer),
             activity: Cell::default(),
             connected: Cell::default(),
+            cluster: Cell::default(),
             blocking: Cell::default(),
             broken: watch::Sender::new(None),
         });
@@ -83,6 +85,16 @@ impl Connection {
     /// Where the server is, without the password when shown.
     pub fn endpoint(&self) -> &Endpoint {
         &self.shared.endpoint
+    }
+
+    /// Which connection this is: each that is made after another was lost has a higher number.
+    pub fn generation(&self) -> u64 {
+        self.shared.connected.get()
+    }
+
+    /// Whether the server of the present connection is part of a Redis Cluster.
+    pub fn is_cluster(&self) -> bool {
+        self.shared.cluster.get()
     }
 
     /// Waits up to `within` until every accepted command has its answer, then closes the connection and ends its tasks.

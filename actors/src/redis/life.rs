@@ -68,6 +68,7 @@ async fn attempt(shared: &Shared) -> Result<Link, ConnectError> {
 fn up(shared: &Shared, link: &Link, was_down: bool) {
     let generation = shared.connected.get() + 1;
     shared.connected.set(generation);
+    shared.cluster.set(link.is_cluster);
     if was_down && !shared.settings.quiet {
         tracing::info!("{}: connected to {} again", shared.role, shared.endpoint);
     }

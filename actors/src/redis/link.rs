@@ -28,6 +28,8 @@ pub(super) struct Link {
     messages: broadcast::Receiver<Message>,
     router: Router,
     runs_scripts: bool,
+    /// Whether the server is part of a Redis Cluster.
+    pub(super) is_cluster: bool,
 }
 
 /// What a command needs of a link.
@@ -57,7 +59,8 @@ impl Link {
         let messages = client.message_rx();
         let wait = client.wait_for_connect();
         // Dropping the guard ends the router and its socket, also when this future is dropped half-way.
-        let mut link = Self { client: client.clone(), messages, router: client.connect(), runs_scripts: false };
+        let mut link =
+            Self { client: client.clone(), messages, router: client.connect(), runs_scripts: false, is_cluster: false };
         let connected = async {
             tokio::select! {
                 biased;
@@ -72,7 +75,7 @@ impl Link {
         // Not by the driver's own RESP3 login: that sends HELLO and the password as one inline line, which a space or
         // a quote in the password breaks. So it logs in with AUTH, and switches then.
         client.hello(RespVersion::RESP3, None, None).await.map_err(|error| sort(&error))?;
-        link.check_version().await?;
+        link.is_cluster = link.check_version().await?;
         link.ask("CLIENT SETNAME", vec![name.to_owned()]).await.ok();
         link.runs_scripts = match link.ask("EVAL", vec![PUBLISH_ALL.to_owned(), "0".to_owned()]).await {
             Err(unreachable @ ConnectError::Unreachable(_)) => return Err(unreachable),
@@ -81,21 +84,23 @@ impl Link {
         Ok(link)
     }
 
-    // HELLO and not INFO: a restricted user may always send HELLO.
-    async fn check_version(&self) -> Result<(), ConnectError> {
+    // HELLO and not INFO: a restricted user may always send HELLO. Returns whether the server is part of a cluster.
+    async fn check_version(&self) -> Result<bool, ConnectError> {
         let hello = self.ask("HELLO", vec!["3".to_owned()]).await?;
         let fields = hello.list().unwrap_or_default();
-        let version = fields.chunks(2).find_map(|pair| match pair {
-            [Reply::Bytes(key), Reply::Bytes(value)] if &key[..] == b"version" => Some(String::from_utf8_lossy(value)),
-            _ => None,
-        });
-        let Some(version) = version else {
+        let field = |name: &[u8]| {
+            fields.chunks(2).find_map(|pair| match pair {
+                [Reply::Bytes(key), Reply::Bytes(value)] if &key[..] == name => Some(String::from_utf8_lossy(value)),
+                _ => None,
+            })
+        };
+        let Some(version) = field(b"version") else {
             return Err(ConnectError::Refused("HELLO was answered without a version".to_owned()));
         };
         let major = version.split('.').next().and_then(|major| major.parse::<u64>().ok());
         match major {
             Some(major) if major < OLDEST => Err(ConnectError::TooOld(version.into_owned())),
-            _ => Ok(()),
+            _ => Ok(field(b"mode").is_some_and(|mode| mode == "cluster")),
         }
     }
 

@@ -25,6 +25,7 @@ mod heartbeat;
 mod life;
 mod line;
 mod link;
+mod nodes;
 mod reply;
 mod script;
 mod settings;
@@ -33,12 +34,14 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 
+pub use blocking::Waited;
 pub use config::RedisConfig;
 pub use connection::Connection;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{CommandError, ConnectError};
 pub use follow::follow;
 pub use line::{Command, Job, Line};
+pub use nodes::{MOST_REDIRECTIONS, Nodes};
 pub use reply::Reply;
 pub use script::Script;
 pub use settings::Settings;

@@ -16,6 +16,11 @@ impl Script {
     pub fn new(text: &'static str) -> Self {
         Self { text: Bytes::from_static(text.as_bytes()), hash: fred::util::sha1_hash(text).into() }
     }
+
+    /// The arguments of `EVALSHA`.
+    pub(super) fn by_hash(&self, keys: &[Bytes], args: &[Bytes]) -> Vec<Bytes> {
+        with(&self.hash, keys, args)
+    }
 }
 
 impl Connection {
@@ -31,18 +36,19 @@ impl Connection {
         within: Duration,
     ) -> Result<Reply, CommandError> {
         let deadline = tokio::time::Instant::now() + within;
-        let with = |head: &Bytes| {
-            let mut all = Vec::with_capacity(2 + keys.len() + args.len());
-            all.extend([head.clone(), keys.len().to_string().into()]);
-            all.extend(keys.iter().chain(args).cloned());
-            all
-        };
-        match self.request("EVALSHA", with(&script.hash), within).await {
+        match self.request("EVALSHA", script.by_hash(keys, args), within).await {
             Err(error) if error.has_code("NOSCRIPT") => {
                 let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-                self.request("EVAL", with(&script.text), left).await
+                self.request("EVAL", with(&script.text, keys, args), left).await
             }
             result => result,
         }
     }
+}
+
+fn with(head: &Bytes, keys: &[Bytes], args: &[Bytes]) -> Vec<Bytes> {
+    let mut all = Vec::with_capacity(2 + keys.len() + args.len());
+    all.extend([head.clone(), keys.len().to_string().into()]);
+    all.extend(keys.iter().chain(args).cloned());
+    all
 }

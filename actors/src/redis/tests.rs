@@ -179,6 +179,18 @@ async fn a_refused_subscription_is_an_error_and_the_connection_recovers() {
     }
 }
 
+fn length() -> Script {
+    Script::new("return redis.call('LLEN', KEYS[1])")
+}
+
+/// Waits, and returns the length of the list, which the script behind the wait has found.
+async fn wait_for_entry(reader: &Connection, block: Duration) -> Result<i64, CommandError> {
+    let list = Bytes::from_static(b"q");
+    let waited = reader.wait_and_run(&list, block, &length(), std::slice::from_ref(&list), &[]).await?;
+    assert_eq!(waited.refusal, None);
+    Ok(waited.ran?.int().unwrap())
+}
+
 #[actix::test]
 async fn a_half_open_blocking_read_is_found_within_ten_seconds() {
     if !require_redis("a_half_open_blocking_read_is_found_within_ten_seconds") {
@@ -187,19 +199,22 @@ async fn a_half_open_blocking_read_is_found_within_ten_seconds() {
     let server = Server::start().await;
     let proxy = Proxy::start(server.port()).await;
     let (reader, seen) = open(&proxy.url(), Settings::default());
-    assert_eq!(reader.wait_for_entry("q", S / 10).await, Ok(false));
+    let unknown = wait_for_entry(&reader, S / 10).await;
+    assert!(unknown.is_err_and(|error| error.has_code("NOSCRIPT")));
+    reader.run(&length(), &[Bytes::from_static(b"q")], &[], S).await.unwrap();
+    assert_eq!(wait_for_entry(&reader, S / 10).await, Ok(0));
     server.command(&["RPUSH", "q", "mail"]).await.unwrap();
-    assert_eq!(reader.wait_for_entry("q", S).await, Ok(true));
+    assert_eq!(wait_for_entry(&reader, S).await, Ok(1));
     assert_eq!(server.command(&["LLEN", "q"]).await.unwrap().integer(), Some(1), "nothing was taken");
     server.command(&["DEL", "q"]).await.unwrap();
     let start = Instant::now();
     let silence = async { proxy.set(Mode::Blackhole) };
-    let (result, ()) = tokio::join!(reader.wait_for_entry("q", 5 * S), silence);
+    let (result, ()) = tokio::join!(wait_for_entry(&reader, 5 * S), silence);
     assert!(matches!(result, Err(CommandError::Unknown(_))), "{result:?}");
     assert!(start.elapsed() < 10 * S, "{:?}", start.elapsed());
     proxy.set(Mode::Pass);
     seen.until_up(2).await;
-    assert_eq!(reader.wait_for_entry("q", S / 10).await, Ok(false));
+    assert_eq!(wait_for_entry(&reader, S / 10).await, Ok(0));
 }
 
 #[actix::test]
@@ -209,8 +224,9 @@ async fn a_healthy_blocking_reader_is_never_pinged_to_death() {
     }
     let server = Server::start().await;
     let (reader, seen) = open(&server.url(), Settings { heartbeat: S / 10, ..Settings::default() });
+    reader.run(&length(), &[Bytes::from_static(b"q")], &[], S).await.unwrap();
     for _ in 0..5 {
-        assert_eq!(reader.wait_for_entry("q", S / 5).await, Ok(false));
+        assert_eq!(wait_for_entry(&reader, S / 5).await, Ok(0));
     }
     assert_eq!(seen.states.borrow().len(), 1);
 }

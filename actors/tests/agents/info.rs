@@ -34,7 +34,10 @@ impl Agent for Postman {
         };
         agent.receiver_mut("greet", greet).rate(200.try_into().unwrap()).timeout(Duration::from_secs(5));
         agent.receiver("answer", async |_: &Self, ask: Ask, ()| Ok::<_, HandlerError>(ask.n));
-        agent.blocking_consumer::<Job, Job, _, _, _>("deliver", |_, ()| {});
+        agent
+            .blocking_consumer::<Job, Job, _, _, _>("deliver", |_, ()| {})
+            .dedup_by(Duration::from_secs(600), |job: &Job| job.n);
+        agent.on_exhausted::<Job, Job, _, _, _>("give_up", async |_: &Self, _, ()| {});
         let start_after = Duration::from_secs(3600);
         agent.periodic("collect", Duration::from_millis(1500), async |_: &Self, ()| {}).start_after(start_after);
         let report = async |_: &Self, ()| {};
@@ -163,6 +166,7 @@ async fn every_field_is_documented_with_its_type_and_no_other() {
     let mut other = serde_json::to_value(&info).unwrap();
     other["bus"]["connection"] = json!({"state": "down", "reason": "refused", "lasting": false});
     other["agents"][0]["last_crash"] = json!({"handler": "greet", "message": "boom"});
+    other["agents"][0]["consumers"][0]["batch"] = json!({"most": 64, "wait": 0.1});
     info.broker = None;
     let mut real = Vec::new();
     fields(&serde_json::to_value(&info).unwrap(), "", &mut real);

@@ -7,13 +7,18 @@ mod checks;
 mod common;
 mod compared;
 mod crashes;
+mod dedup;
 mod edges;
 mod info;
+mod keys;
 mod lanes;
 mod layers;
 mod logs;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod outbox;
+mod policy;
+mod policy_checks;
 mod queues;
 mod rates;
 mod receivers;

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use formicary_actors::Env;
 use formicary_actors::broker::Broker;
 use formicary_actors::bus::Bus;
 use formicary_actors::contract::{
     Arriving, ConnectionState, Delivered, DeliveryInlet, Outcome, Settlement, SignalInlet, Token,
 };
+use formicary_actors::{Env, RedisConfig};
 use formicary_protocol::{Bytes, Declarations, Field, Prefix, Queue, Signal, Value};
 use formicary_test_support::redis::Server;
 use formicary_test_support::wait;
@@ -56,6 +56,10 @@ pub fn bus(url: &str) -> Bus {
 
 pub fn broker(url: &str) -> Broker {
     formicary_actors::broker::redis::start(&url.parse().unwrap(), env()).unwrap()
+}
+
+pub fn broker_of(config: RedisConfig) -> Broker {
+    formicary_actors::broker::redis::start(&config, env()).unwrap()
 }
 
 pub async fn up(state: impl Fn() -> ConnectionState) {

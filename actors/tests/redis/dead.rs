@@ -1,6 +1,6 @@
 //! Dead letters.
 
-use formicary_actors::contract::{Letters, Outcome};
+use formicary_actors::contract::{DeadCounts, Letters, Outcome};
 use formicary_actors::events::EventKind;
 use formicary_protocol::{DeadLetter, DeadReason, Failure};
 use formicary_test_support::redis::Server;
@@ -68,4 +68,77 @@ async fn what_is_not_ours_to_read_becomes_a_dead_letter() {
     .await;
     let letters = broker.peek("mailer", Letters::all().oldest(9)).await.unwrap();
     assert_eq!((&letters[0].entry.body[..], &letters[0].reason), (&b"rubbish"[..], &DeadReason::Undecodable));
+}
+
+#[actix::test]
+async fn each_reason_is_counted_and_peeked_replayed_and_purged_alone() {
+    if !require_redis("each_reason_is_counted_and_peeked_replayed_and_purged_alone") {
+        return;
+    }
+    let server = Server::start().await;
+    let broker = broker(&server.url());
+    let (id, tray) = consume(&broker, 500).await;
+    for n in 0..450 {
+        broker.dynamic("mailer", &json!(n)).await.unwrap();
+    }
+    let got = tray.until(450).await;
+    let reasons = [DeadReason::Exhausted, DeadReason::Undecodable, DeadReason::Other("moon".into())];
+    let dead =
+        got.iter().enumerate().map(|(n, one)| settle(one.token, Outcome::Dead { reason: reasons[n % 3].clone() }));
+    broker.settled(id, dead.collect::<Vec<_>>()).await.unwrap();
+    let counted = async || {
+        let counts = broker.inspect("mailer").await.unwrap();
+        let DeadCounts { exhausted, undecodable, other, .. } = counts.dead_by;
+        (counts.dead, exhausted, undecodable, other)
+    };
+    assert_eq!(counted().await, (450, 150, 150, 150));
+
+    let undecodable = Letters::of(DeadReason::Undecodable);
+    let peeked = broker.peek("mailer", undecodable.clone().oldest(120)).await.unwrap();
+    assert_eq!((peeked.len(), &peeked[119].entry.body[..]), (120, &b"358"[..]));
+    assert_eq!(broker.replay("mailer", undecodable.clone().oldest(120)).await.unwrap(), 120);
+    let again = tray.until(570).await;
+    let bodies: Vec<_> = again[450..].iter().map(|one| one.body.clone()).collect();
+    assert_eq!(bodies, peeked.into_iter().map(|letter| letter.entry.body).collect::<Vec<_>>());
+    assert_eq!(counted().await, (330, 150, 30, 150));
+    assert_eq!(broker.purge("mailer", Letters::of(DeadReason::Other("moon".into()))).await.unwrap(), 150);
+    assert_eq!(counted().await, (180, 150, 30, 0));
+    // The others stand in their old order.
+    let rest = broker.peek("mailer", Letters::all()).await.unwrap();
+    let numbers: Vec<u32> =
+        rest.iter().map(|letter| String::from_utf8_lossy(&letter.entry.body).parse().unwrap()).collect();
+    assert!(numbers.is_sorted() && numbers.len() == 180);
+    assert_eq!(broker.purge("mailer", undecodable).await.unwrap(), 30);
+    assert_eq!(broker.replay("mailer", Letters::all()).await.unwrap(), 150);
+    assert_eq!(counted().await, (0, 0, 0, 0));
+}
+
+#[actix::test]
+async fn counts_of_dead_letters_are_mended_when_somebody_else_was_at_them() {
+    if !require_redis("counts_of_dead_letters_are_mended_when_somebody_else_was_at_them") {
+        return;
+    }
+    let server = Server::start().await;
+    let broker = broker(&server.url());
+    let letter = |reason| {
+        let entry = formicary_protocol::Entry::new("a", 1, "x".into());
+        DeadLetter { entry, reason, died_at_ms: 1 }.encode()
+    };
+    for _ in 0..120 {
+        let command: [&[u8]; 5] =
+            [b"RPUSH", b"mailer:dead", &letter(DeadReason::Expired), &letter(DeadReason::Refused), b"rubbish"];
+        server.command(&command).await.unwrap();
+    }
+    for _ in 0..2 {
+        let counts = broker.inspect("mailer").await.unwrap();
+        let by = counts.dead_by;
+        assert_eq!((counts.dead, by.expired, by.refused, by.other), (360, 120, 120, 120));
+        let kept = server.command(&["HGET", "mailer:meta", "dead:expired"]).await.unwrap();
+        assert_eq!(kept.text().unwrap(), "120");
+    }
+    // Equal ones are all put back.
+    assert_eq!(broker.replay("mailer", Letters::of(DeadReason::Other("unreadable".into()))).await.unwrap(), 120);
+    assert_eq!(ask(&server, &["ZCARD", "mailer:delayed"]).await, 120);
+    server.command(&["DEL", "mailer:dead"]).await.unwrap();
+    assert_eq!(broker.inspect("mailer").await.unwrap().dead_by.sum(), 0);
 }

@@ -22,7 +22,7 @@ impl EmailAgent {
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
-        self.chaos.mail()?;
+        self.chaos.mail().await?;
         if let Some(outbox) = &self.outbox {
             let (text, email) = (&mail.text, &mail.email);
             // Before the mail is acknowledged: a mail may stand in the outbox twice, and is never missing.

@@ -8,6 +8,7 @@ use formicary::contract::{ConnectionState, Counts};
 use super::rates::Rates;
 use super::screen::{Look, Row};
 use super::stats::{AgentStats, HandlerStats, Stats};
+use crate::inspect;
 
 pub fn frame(stats: &mut Stats, links: &[(&str, &str, ConnectionState)], queue: Option<Counts>) -> Vec<Row> {
     stats.rates.look();
@@ -59,7 +60,11 @@ fn handler(stats: &mut HandlerStats) -> Row {
 }
 
 fn flow(rates: &Rates) -> Vec<Row> {
-    let rate = |word: &str, kind| format!("{word:<8} {:>7.1}/s {:>7}", rates.rate(kind), rates.total(kind));
+    let rate = |word: &str, kind| {
+        // A long word takes a place from its number, so that columns stay.
+        let width = 15 - word.len().max(8);
+        format!("{word:<8} {:>width$.1}/s {:>7}", rates.rate(kind), rates.total(kind))
+    };
     let total = |word: &str, kind| format!("{word:<7} {:>6}", rates.total(kind));
     let row = |what: &str, cells: [String; 3]| format!("{what:<8} {}", cells.join("  "));
     let lost = rates.total(Kind::Missed);
@@ -80,6 +85,7 @@ fn flow(rates: &Rates) -> Vec<Row> {
             "",
             [rate("retried", Kind::Retried), rate("returned", Kind::Returned), total("late", Kind::LateSettlement)],
         ),
+        row("", [rate("reclaimed", Kind::Reclaimed), String::new(), String::new()]),
     ];
     if lost > 0 {
         rows.push(format!("{lost} events came too fast for this table: its handlers' numbers are too low"));
@@ -89,10 +95,7 @@ fn flow(rates: &Rates) -> Vec<Row> {
 
 fn waiting(queue: Option<Counts>) -> Row {
     match queue {
-        Some(Counts { waiting, in_flight, delayed, dead, .. }) => (
-            Look::Plain,
-            format!("{:<8} {waiting} waiting, {in_flight} in flight, {delayed} delayed, {dead} dead", "now"),
-        ),
+        Some(counts) => (Look::Plain, format!("{:<8} {}", "now", inspect::counts(&counts))),
         None => (Look::Alarm, format!("{:<8} the broker cannot be asked", "now")),
     }
 }

@@ -33,14 +33,15 @@ struct Shown {
 }
 
 impl Table {
-    /// Draws until [`Table::finish`], if the screen is a terminal.
-    pub async fn show(group: &Group, screen: Arc<Screen>) -> Self {
+    /// Draws until [`Table::finish`], if the screen is a terminal. With `email_apart`, the email agent has its rows although
+    /// it is none of this group.
+    pub async fn show(group: &Group, email_apart: bool, screen: Arc<Screen>) -> Self {
         if !screen.is_terminal() {
             return Self(None);
         }
         screen.enter();
         let view = View {
-            stats: Stats::new(&group.info().await.agents, group.events().clone()),
+            stats: Stats::new(&group.info().await.agents, email_apart, group.events().clone()),
             address: [address(group.bus().describe().await), address(group.broker().describe().await)],
             bus: group.bus().clone(),
             broker: group.broker().clone(),

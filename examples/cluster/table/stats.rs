@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use formicary::{AgentInfo, AgentStatus, Event, Events};
+use formicary::{AgentInfo, AgentStatus, Event, Events, Queue};
 
 use super::latency::Latency;
 use super::rates::Rates;
+use crate::{apart, queues};
 
 pub struct Stats {
     pub started: Instant,
@@ -31,7 +32,7 @@ pub struct HandlerStats {
 }
 
 impl Stats {
-    pub fn new(agents: &[AgentStatus], events: Events) -> Self {
+    pub fn new(agents: &[AgentStatus], email_apart: bool, events: Events) -> Self {
         let started = Instant::now();
         let agents = agents.iter().map(|status| AgentStats {
             name: status.info.name.clone(),
@@ -40,7 +41,8 @@ impl Stats {
             last_crash: None,
             handlers: handlers(&status.info, started),
         });
-        Self { started, agents: agents.collect(), rates: Rates::new(events) }
+        let apart = email_apart.then(|| AgentStats::email_apart(started));
+        Self { started, agents: apart.into_iter().chain(agents).collect(), rates: Rates::new(events) }
     }
 
     pub fn take(&mut self, event: Event) {
@@ -74,6 +76,16 @@ impl Stats {
                 count(stats);
             }
         });
+    }
+}
+
+impl AgentStats {
+    fn email_apart(started: Instant) -> Self {
+        let on = format!("queue {}", queues::Mailer::NAME);
+        let deliver =
+            HandlerStats { name: apart::HANDLER.to_owned(), on, latency: Latency::new(started), done: 0, failed: 0 };
+        let name = apart::AGENT.to_owned();
+        Self { name, state: "running", restarts: 0, last_crash: None, handlers: vec![deliver] }
     }
 }
 

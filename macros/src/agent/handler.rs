@@ -43,15 +43,19 @@ pub(super) fn read(method: &ImplItemFn, marks: Vec<Mark>, problems: &mut Problem
     let mut options = Options::parse(mark.word, mark.attribute.path().span(), tokens, problems);
     let blocking = options.flag("blocking", problems);
     let word = kind::word(mark.word, &mut options, problems)?;
-    if let Some(blocking) = blocking.as_ref().filter(|_| !word.may_block()) {
+    reserved::refuse(&mut options, word, problems);
+    let (kind, settings) = kind::read(word, options, problems)?;
+    if let Some(blocking) = blocking.as_ref().filter(|_| !kind.may_block()) {
         let text =
             "a hook or a server is never `blocking`: hand what blocks to `tokio::task::spawn_blocking` inside of it";
         problems.at(blocking, text);
         return None;
     }
-    reserved::refuse(&mut options, word, problems);
-    let (kind, settings) = kind::read(word, options, problems)?;
-    let signature = signature::read(&method.sig, mark.word, word, &kind, blocking.is_some(), problems)?;
-    let cfgs = method.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect();
-    Some(Handler { method: method.sig.ident.clone(), kind, settings, signature, cfgs })
+    let signature = signature::read(&method.sig, &format!("#[{}]", mark.word), &kind, blocking.is_some(), problems)?;
+    Some(Handler { method: method.sig.ident.clone(), kind, settings, signature, cfgs: cfgs(method) })
+}
+
+/// The method's `#[cfg]`s.
+pub(super) fn cfgs(method: &ImplItemFn) -> Vec<Attribute> {
+    method.attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect()
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use proc_macro2::{Ident, TokenStream};
 use syn::Type;
 
+use super::policy::{self, Policy};
 use super::settings;
 use crate::options::{self, Options};
 use crate::problems::Problems;
@@ -25,23 +26,37 @@ pub(super) enum Word {
     Server,
 }
 
-impl Word {
-    /// Whether the handler may be `blocking`.
-    pub(super) fn may_block(self) -> bool {
-        matches!(self, Self::Receiver | Self::Consumer | Self::Periodic | Self::Cron)
-    }
-}
-
 /// What a handler is.
 pub(super) enum Kind {
-    Receiver { signals: Vec<Type> },
-    Consumer { queue: Option<Type> },
-    Periodic { period: Duration },
-    Cron { expression: String, zone: String },
+    Receiver {
+        signals: Vec<Type>,
+    },
+    Consumer {
+        queue: Option<Type>,
+        policy: Policy,
+    },
+    /// What `on_exhausted` names. It has no attribute of its own.
+    Exhausted {
+        queue: Type,
+    },
+    Periodic {
+        period: Duration,
+    },
+    Cron {
+        expression: String,
+        zone: String,
+    },
     PreStart,
     PostStart,
     PreStop,
     Server,
+}
+
+impl Kind {
+    /// Whether the handler may be `blocking`.
+    pub(super) fn may_block(&self) -> bool {
+        matches!(self, Self::Receiver { .. } | Self::Consumer { .. } | Self::Periodic { .. } | Self::Cron { .. })
+    }
 }
 
 /// Which of the handlers an attribute marks.
@@ -97,7 +112,11 @@ pub(super) fn read(word: Word, mut all: Options, problems: &mut Problems) -> Opt
             calls.extend(settings::timeout(options, problems));
             calls.extend(settings::count("concurrency", options, problems));
             calls.extend(settings::rate(options, problems));
-            (Some(Kind::Consumer { queue }), "a queue, blocking, timeout, concurrency, rate, layer")
+            let (policy, more) = policy::read(options, problems);
+            calls.extend(more);
+            let known = "a queue, blocking, timeout, concurrency, rate, by, retry, dead_letter, on_exhausted, dedup, batch, \
+                         layer";
+            (Some(Kind::Consumer { queue, policy }), known)
         }
         Word::Periodic => {
             let text = options.text("an interval in quotes, such as #[periodic(\"15s\")]", problems);

@@ -1,10 +1,13 @@
 //! `#[agent]`: from marked methods to calls of the builder.
 
 mod emit;
+mod exhausted;
 mod handler;
 mod kind;
 mod mark;
+mod policy;
 mod reserved;
+mod retry;
 mod settings;
 mod signature;
 mod types;
@@ -81,15 +84,21 @@ fn block(item: TokenStream, problems: &mut Problems) -> Option<ItemImpl> {
     }
 }
 
-/// Reads the marked methods and takes the marks away.
+/// Reads the marked methods, and those that they name, and takes the marks away.
 fn handlers(block: &mut ItemImpl, problems: &mut Problems) -> Vec<Handler> {
-    let mut handlers = Vec::new();
+    let (mut handlers, mut marked) = (Vec::new(), Vec::new());
     for item in &mut block.items {
         if let ImplItem::Fn(method) = item {
             let marks = mark::take(&mut method.attrs);
+            if !marks.is_empty() {
+                marked.push(method.sig.ident.clone());
+            }
             handlers.extend(handler::read(method, marks, problems));
         }
     }
+    let named: Vec<_> =
+        handlers.iter().filter_map(|handler| exhausted::read(handler, block, &marked, problems)).collect();
+    handlers.extend(named);
     handlers
 }
 

@@ -21,11 +21,15 @@ pub(super) fn start_after(options: &mut Options, problems: &mut Problems) -> Tok
 
 /// `.concurrency(..)` and the like.
 pub(super) fn count(name: &str, options: &mut Options, problems: &mut Problems) -> TokenStream {
-    let Some(count) = options.count::<NonZeroUsize>(name, "a whole number from 1 up", problems) else {
-        return TokenStream::new();
-    };
-    let (method, above_one) = (quote::format_ident!("{name}"), count.get() - 1);
-    quote!(.#method(::core::num::NonZeroUsize::MIN.saturating_add(#above_one)))
+    let method = quote::format_ident!("{name}");
+    number(name, options, problems).map(|number| quote!(.#method(#number))).unwrap_or_default()
+}
+
+/// A number of things, as an expression.
+pub(super) fn number(name: &str, options: &mut Options, problems: &mut Problems) -> Option<TokenStream> {
+    let number = options.count::<NonZeroUsize>(name, "a whole number from 1 up", problems)?;
+    let above_one = number.get() - 1;
+    Some(quote!(::core::num::NonZeroUsize::MIN.saturating_add(#above_one)))
 }
 
 /// `.rate(..)`.

@@ -1,11 +1,15 @@
 //! The signature of a handler: its turn, its payload, its extractors and what it returns.
 
+mod payload;
+
+use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::{FnArg, GenericParam, ReturnType, Type};
 
-use super::kind::{Kind, Word};
+use super::kind::Kind;
 use super::types::{bare, last_name, not_owned};
 use crate::problems::Problems;
+pub(super) use payload::Payload;
 
 /// How a handler gets at its agent.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,27 +32,27 @@ pub(super) struct Extractor {
 /// What a handler takes and returns.
 pub(super) struct Signature {
     pub(super) turn: Turn,
-    pub(super) payload: Option<Type>,
+    pub(super) payload: Option<Payload>,
     pub(super) extractors: Vec<Extractor>,
     pub(super) output: Type,
 }
 
 struct Reader<'a> {
-    mark: &'a str,
-    word: Word,
+    /// What errors call the handler: `#[consumer]`.
+    what: &'a str,
+    kind: &'a Kind,
     blocking: bool,
     problems: &'a mut Problems,
 }
 
 pub(super) fn read(
     signature: &syn::Signature,
-    mark: &str,
-    word: Word,
+    what: &str,
     kind: &Kind,
     blocking: bool,
     problems: &mut Problems,
 ) -> Option<Signature> {
-    let mut reader = Reader { mark, word, blocking, problems };
+    let mut reader = Reader { what, kind, blocking, problems };
     reader.head(signature)?;
     let mut inputs = signature.inputs.iter().peekable();
     let takes_self = matches!(inputs.peek(), Some(FnArg::Receiver(_)));
@@ -57,13 +61,15 @@ pub(super) fn read(
         FnArg::Typed(typed) => Some(bare(&typed.ty)),
         FnArg::Receiver(_) => None,
     });
-    let turn = match word {
-        Word::PostStart | Word::Server => reader.handle(signature, first, types.next())?,
+    let turn = match kind {
+        Kind::PostStart | Kind::Server => reader.handle(signature, first, types.next())?,
         _ if blocking => reader.no_agent(first)?,
         _ => reader.turn(signature, first)?,
     };
-    let payload = match word {
-        Word::Receiver | Word::Consumer => Some(reader.payload(signature, kind, types.next())?),
+    let payload = match kind {
+        Kind::Receiver { .. } | Kind::Consumer { .. } | Kind::Exhausted { .. } => {
+            Some(reader.payload(signature, types.next())?)
+        }
         _ => None,
     };
     let extractors = types.map(|ty| reader.extractor(ty)).collect::<Vec<_>>();
@@ -74,6 +80,11 @@ pub(super) fn read(
 impl Reader<'_> {
     fn refuse<T>(&mut self, place: &impl Spanned, text: impl std::fmt::Display) -> Option<T> {
         self.problems.at(place, text);
+        None
+    }
+
+    fn refuse_at<T>(&mut self, span: Span, text: impl std::fmt::Display) -> Option<T> {
+        self.problems.here(span, text);
         None
     }
 
@@ -104,7 +115,7 @@ impl Reader<'_> {
     }
 
     fn not_async(&mut self, signature: &syn::Signature) -> Option<()> {
-        let text = if self.word.may_block() {
+        let text = if self.kind.may_block() {
             "a handler is an `async fn`: write `async`, or the option `blocking` for a plain fn that runs on a pool"
         } else {
             "a handler is an `async fn`: write `async`"
@@ -125,7 +136,7 @@ impl Reader<'_> {
     fn turn(&mut self, signature: &syn::Signature, first: Option<&FnArg>) -> Option<Turn> {
         const CURE: &str = "`&self` for a read turn, or `&mut self` for a write turn";
         let Some(FnArg::Receiver(receiver)) = first else {
-            return self.refuse(&signature.ident, format!("#[{}] needs {CURE}, as its first argument", self.mark));
+            return self.refuse(&signature.ident, format!("{} needs {CURE}, as its first argument", self.what));
         };
         match &*receiver.ty {
             Type::Reference(reference) if reference.mutability.is_some() => Some(Turn::Write),
@@ -135,7 +146,7 @@ impl Reader<'_> {
     }
 
     fn handle(&mut self, signature: &syn::Signature, first: Option<&FnArg>, next: Option<&Type>) -> Option<Turn> {
-        let what = if self.word == Word::Server { "#[server]" } else { "#[on(post_start)]" };
+        let what = if matches!(self.kind, Kind::Server) { "#[server]" } else { "#[on(post_start)]" };
         if let Some(receiver) = first {
             return self.refuse(
                 receiver,
@@ -147,38 +158,6 @@ impl Reader<'_> {
             Some(ty) => self.refuse(ty, format!("the first argument of {what} is the handle: write `Handle<Self>`")),
             None => self.refuse(&signature.ident, format!("{what} needs the handle: write `me: Handle<Self>`")),
         }
-    }
-
-    fn payload(&mut self, signature: &syn::Signature, kind: &Kind, payload: Option<&Type>) -> Option<Type> {
-        let several = matches!(kind, Kind::Receiver { signals } if !signals.is_empty());
-        let Some(ty) = payload else {
-            let (mark, example) = match self.word {
-                Word::Receiver if several => ("receiver", "signal: SignalValue"),
-                Word::Receiver => ("receiver", "comment: signals::UserComment"),
-                _ => ("consumer", "mail: queues::Mailer"),
-            };
-            let place = if self.blocking { "the first argument" } else { "the first argument after `self`" };
-            let text = format!("#[{mark}] needs a payload, {place}: write `{example}`, for example");
-            return self.refuse(&signature.ident, text);
-        };
-        if let Some(span) = not_owned(ty) {
-            self.problems
-                .here(span, "the payload is taken by value, and its type is named: take the `&` or `impl` away");
-            return None;
-        }
-        let is_value = last_name(ty).as_deref() == Some("SignalValue");
-        if several && !is_value {
-            return self.refuse(
-                ty,
-                "a receiver with a list of signals takes a `SignalValue`; for one signal, leave the list away",
-            );
-        }
-        if matches!(kind, Kind::Receiver { signals } if signals.is_empty()) && is_value {
-            return self
-                .refuse(ty, "which signals? write #[receiver(signals::A, signals::B)], or take the signal's type");
-        }
-        self.later(ty)?;
-        Some(ty.clone())
     }
 
     fn extractor(&mut self, ty: &Type) -> Option<Extractor> {
@@ -195,18 +174,10 @@ impl Reader<'_> {
             return self.refuse(ty, "this is not an extractor: name a type that implements `Extract`");
         }
         if let Some(span) = not_owned(inner) {
-            self.problems.here(span, "an extractor owns its data, and its type is named: take the `&` or `impl` away");
-            return None;
+            return self
+                .refuse_at(span, "an extractor owns its data, and its type is named: take the `&` or `impl` away");
         }
-        self.later(inner)?;
         Some(Extractor { ty: inner.clone(), borrowed })
-    }
-
-    fn later(&mut self, ty: &Type) -> Option<()> {
-        if last_name(ty).as_deref() == Some("Outbox") {
-            return self.refuse(ty, "`Outbox` comes with the queues release: take a `Push` until then");
-        }
-        Some(())
     }
 
     fn output(&mut self, signature: &syn::Signature) -> Option<Type> {
@@ -214,11 +185,10 @@ impl Reader<'_> {
             return Some(syn::parse_quote!(()));
         };
         if let Some(span) = not_owned(ty) {
-            self.problems.here(
+            return self.refuse_at(
                 span,
                 "what a handler returns owns its data, and its type is named: `Result<String>`, for example",
             );
-            return None;
         }
         Some((**ty).clone())
     }

@@ -3,6 +3,8 @@ use syn::{File, Item, ItemImpl, parse_quote};
 
 use super::expand;
 
+mod policy;
+
 /// What is written beside the user's block, as text without spaces.
 fn written(arguments: proc_macro2::TokenStream, item: proc_macro2::TokenStream) -> String {
     let file: File = syn::parse2(expand(arguments, item)).unwrap();

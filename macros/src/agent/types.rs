@@ -1,8 +1,8 @@
 //! What can be told of a type from its tokens.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
-use syn::Type;
+use quote::{ToTokens, quote_spanned};
+use syn::{GenericArgument, PathArguments, Type};
 
 /// The type without the invisible brackets that a `macro_rules!` puts around what it was given.
 pub(super) fn bare(mut ty: &Type) -> &Type {
@@ -19,6 +19,29 @@ pub(super) fn bare(mut ty: &Type) -> &Type {
 pub(super) fn last_name(ty: &Type) -> Option<String> {
     match ty {
         Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
+        _ => None,
+    }
+}
+
+/// `T` of `Item<T>`.
+pub(super) fn item(ty: &Type) -> Option<&Type> {
+    only_argument("Item", ty)
+}
+
+/// `T` of `Vec<Item<T>>`.
+pub(super) fn batch(ty: &Type) -> Option<&Type> {
+    only_argument("Vec", ty).and_then(item)
+}
+
+/// `T` of `path::name<T>`.
+fn only_argument<'t>(name: &str, ty: &'t Type) -> Option<&'t Type> {
+    let Type::Path(path) = bare(ty) else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == name)?;
+    match &last.arguments {
+        PathArguments::AngleBracketed(arguments) => match arguments.args.first() {
+            Some(GenericArgument::Type(argument)) if arguments.args.len() == 1 => Some(bare(argument)),
+            _ => None,
+        },
         _ => None,
     }
 }
@@ -77,7 +100,8 @@ fn replace(tokens: TokenStream, agent: &Type) -> TokenStream {
         match tree {
             TokenTree::Ident(ident) if ident == "Self" => {
                 let projects = matches!(trees.peek(), Some(TokenTree::Punct(punct)) if punct.as_char() == ':');
-                replaced.extend(if projects { quote!(<#agent>) } else { agent.to_token_stream() });
+                let projected = || quote_spanned!(ident.span()=> <#agent>);
+                replaced.extend(if projects { projected() } else { agent.to_token_stream() });
             }
             TokenTree::Group(group) => {
                 let mut inner = Group::new(group.delimiter(), replace(group.stream(), agent));
@@ -104,6 +128,17 @@ mod tests {
         for ty in [parse_quote!(&str), parse_quote!(Vec<(u8, &'a str)>), parse_quote!(impl Sized), parse_quote!(A<'_>)]
         {
             assert!(not_owned(&ty).is_some(), "{}", ty.to_token_stream());
+        }
+    }
+
+    #[test]
+    fn batches_are_told_from_lists() {
+        for ty in [parse_quote!(Vec<Item<Mail>>), parse_quote!(std::vec::Vec<formicary::Item<Mail>>)] {
+            let message = batch(&ty).map(|ty| ty.to_token_stream().to_string());
+            assert_eq!(message.as_deref(), Some("Mail"), "{}", ty.to_token_stream());
+        }
+        for ty in [parse_quote!(Vec<Mail>), parse_quote!(Vec<queues::Item>), parse_quote!(Item<Mail>)] {
+            assert!(batch(&ty).is_none(), "{}", ty.to_token_stream());
         }
     }
 

@@ -20,9 +20,9 @@ pub(super) enum Item {
 pub(super) enum Value {
     Literal(Lit),
     Type(Type),
-    /// What only layers are.
+    /// Any other expression, such as a layer.
     Other(Expr),
-    /// `name(..)`, which only options that are reserved look like.
+    /// `name(..)`: options of its own.
     Brackets(Group),
 }
 
@@ -32,11 +32,19 @@ impl Parse for Value {
         if ahead.parse::<Type>().is_ok() && (ahead.is_empty() || ahead.peek(Token![,])) {
             return input.parse().map(Value::Type);
         }
-        Ok(match input.parse()? {
+        Ok(match ungrouped(input.parse()?) {
             Expr::Lit(literal) => Value::Literal(literal.lit),
             other => Value::Other(other),
         })
     }
+}
+
+/// The expression without the invisible brackets that a `macro_rules!` puts around what it was given.
+fn ungrouped(mut expression: Expr) -> Expr {
+    while let Expr::Group(group) = expression {
+        expression = *group.expr;
+    }
+    expression
 }
 
 impl ToTokens for Value {

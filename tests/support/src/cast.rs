@@ -44,6 +44,22 @@ impl Queue for Job {
     }
 }
 
+/// The queue `done` and its message: what becomes of a [`Job`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// A number to know it by.
+    pub n: u64,
+}
+
+impl Queue for Done {
+    const NAME: &'static str = "done";
+    type Message = Self;
+
+    fn fields() -> Option<Vec<Field>> {
+        Some(vec![Field::of::<u64>("n")])
+    }
+}
+
 /// The declarations of all of them.
 ///
 /// # Panics
@@ -55,7 +71,7 @@ pub fn declarations() -> Declarations {
         {"name": "pong", "providing_args": ["n"]},
         {"name": "ask", "providing_args": ["n"], "types": {"n": "u64"}, "answer": "u64"},
         {"name": "tell", "providing_args": ["n"]}
-    ], "queues": [{"name": "jobs", "message": {"n": "u64"}}]}"#;
+    ], "queues": [{"name": "jobs", "message": {"n": "u64"}}, {"name": "done", "message": {"n": "u64"}}]}"#;
     match Declarations::parse(text, "cast") {
         Ok(declarations) => declarations,
         Err(error) => panic!("{error}"),

@@ -4,6 +4,7 @@
 //! - [`proxy::Proxy`]: a TCP proxy that delays, swallows, resets and refuses.
 //! - [`python::Peer`]: a Python `microagent` process from `tests/interop`.
 //! - [`process::Child`]: any program, such as an example, with its output and its signals.
+//! - [`wall::WallClock`]: the wall clock of such programs, which a test sets back and forth.
 //! - [`wait::until`]: the one place where a test waits.
 //! - [`cast`]: the signals and the queue that tests of agents play with.
 //! - [`on_both`], [`on_redis`]: tests made out of bodies that run in memory and on a Redis.
@@ -22,6 +23,7 @@ pub mod proxy;
 pub mod python;
 pub mod redis;
 pub mod wait;
+pub mod wall;
 
 use std::path::PathBuf;
 

@@ -13,6 +13,7 @@ const SPAN: u16 = 12_000;
 const TRIES: usize = 200;
 
 /// A port of 127.0.0.1, held until this is dropped; whether a server listens on it or not.
+#[derive(Debug)]
 pub(crate) struct Port {
     number: u16,
     _lock: File,

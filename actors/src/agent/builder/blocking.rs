@@ -62,7 +62,7 @@ impl<A: 'static> AgentBuilder<A> {
         R: IntoAnswer,
         F: Fn(P, X) -> R + Send + Sync + 'static,
     {
-        self.add_consumer::<Q, X>(name, Turn::None, blocking::message(Q::NAME, run))
+        self.add_consumer::<Q, P, X>(name, Turn::None, blocking::message(Q::NAME, run))
     }
 
     /// Runs every `period` on the pool, the first time at once.

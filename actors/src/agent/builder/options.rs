@@ -4,7 +4,7 @@ use std::time::Duration;
 use crate::agent::timers::Overlap;
 use crate::layers::{Layer, Layers};
 
-const SIXTY: Duration = Duration::from_secs(60);
+pub(super) const SIXTY: Duration = Duration::from_secs(60);
 
 /// Writes the setters that the options of several kinds of handler share.
 macro_rules! setters {
@@ -45,6 +45,7 @@ macro_rules! setters {
     };
     ($($name:ident),+) => { $(setters!($name);)+ };
 }
+pub(super) use setters;
 
 /// Options of a receiver.
 #[derive(Debug, Clone)]
@@ -77,31 +78,6 @@ impl ReceiverOptions {
         self.inbox = inbox;
         self
     }
-}
-
-/// Options of a consumer.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ConsumerOptions {
-    /// How long one handling may take. Default 60 s.
-    pub timeout: Duration,
-    /// How many messages are in hand at once; the broker gives no more. Default 16.
-    pub concurrency: NonZeroUsize,
-    /// How many handlings may begin in a second, for one instance of the agent; what comes faster waits at the broker.
-    /// Default: no such bound.
-    pub rate: Option<NonZeroU32>,
-    pub(crate) layers: Layers,
-}
-
-impl Default for ConsumerOptions {
-    fn default() -> Self {
-        const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(16).unwrap();
-        Self { timeout: SIXTY, concurrency: CONCURRENCY, rate: None, layers: Layers::default() }
-    }
-}
-
-impl ConsumerOptions {
-    setters!(timeout, concurrency, rate, layer);
 }
 
 /// Options of a periodic task.

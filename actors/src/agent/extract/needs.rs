@@ -11,8 +11,13 @@ pub struct Needs {
     pub(crate) publishes: Vec<SignalUse>,
     pub(crate) calls: Vec<SignalUse>,
     pub(crate) pushes: Vec<QueueUse>,
+    pub(crate) outboxes: Vec<QueueUse>,
     pub(crate) sender: bool,
     pub(crate) deliveries: usize,
+    /// It asks for its attempts.
+    pub(crate) retries: bool,
+    /// It asks why a message is given up.
+    pub(crate) exhausted: bool,
     pub(crate) settings: Vec<HoldSettings>,
     /// The types of agents whose receivers it asks for.
     pub(crate) agents: Vec<(TypeId, &'static str)>,
@@ -63,6 +68,11 @@ impl Needs {
     /// The handler sends to a queue.
     pub fn pushes<Q: Queue>(&mut self) {
         self.pushes.push(QueueUse::of::<Q>());
+    }
+
+    /// The handler sends to a queue together with an acknowledgement.
+    pub fn outbox<Q: Queue>(&mut self) {
+        self.outboxes.push(QueueUse::of::<Q>());
     }
 
     /// The handler is one of the agent `A`.

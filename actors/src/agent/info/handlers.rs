@@ -51,10 +51,60 @@ pub struct ConsumerInfo {
     pub handler: HandlerInfo,
     /// The queue.
     pub queue: String,
-    /// How many messages are in hand at once.
+    /// How many messages are in hand at once; of a consumer of batches, how many batches.
     pub concurrency: usize,
     /// How many handlings may begin in a second; `None` without such a bound.
     pub rate: Option<u32>,
+    /// What is done about a message whose handler failed.
+    pub retry: RetryInfo,
+    /// Whether a message that is given up becomes a dead letter.
+    pub dead_letter: bool,
+    /// The hook that runs when a message is given up, if there is one.
+    pub on_exhausted: Option<String>,
+    /// Whether messages with one key are handled one after another.
+    pub ordered: bool,
+    /// How messages are told to be the same; `None` when they are not.
+    pub dedup: Option<DedupInfo>,
+    /// How large batches are; `None` for a consumer of single messages.
+    pub batch: Option<BatchInfo>,
+}
+
+/// When a batch is handed out.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct BatchInfo {
+    /// It holds so many messages at most.
+    pub most: usize,
+    /// Its first message waits so long at most, in seconds.
+    pub wait: f64,
+}
+
+/// When a message whose handler failed is tried again.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RetryInfo {
+    /// How often it is tried, the first time included.
+    pub attempts: u32,
+    /// How the waits grow: `constant`, `linear`, `exponential`, or `custom`.
+    pub backoff: &'static str,
+    /// The wait after the first attempt, in seconds; `None` for `custom`.
+    pub first: Option<f64>,
+    /// No wait is longer, in seconds; `None` for `custom`.
+    pub most: Option<f64>,
+    /// The least part of a wait that jitter leaves, from 0 to 1.
+    pub jitter: f64,
+    /// Whether some errors are not worth another attempt.
+    pub selective: bool,
+}
+
+/// How messages are told to be the same.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct DedupInfo {
+    /// By what: `id`, the sender's, or `key`, read from the message.
+    pub by: &'static str,
+    /// How long a message is remembered, in seconds.
+    pub window: f64,
 }
 
 /// A periodic task.
@@ -110,7 +160,7 @@ pub struct HookInfo {
     /// What all handlers have.
     #[serde(flatten)]
     pub handler: HandlerInfo,
-    /// When it runs: `pre_start`, `post_start` or `pre_stop`.
+    /// When it runs: `pre_start`, `post_start`, `pre_stop`, or `exhausted`: when a message is given up.
     pub on: &'static str,
 }
 
@@ -165,8 +215,22 @@ impl<A> Declared<'_, A> {
             queue: plan.queue.name.to_owned(),
             concurrency: plan.options.concurrency.get(),
             rate: plan.options.rate.map(Into::into),
+            retry: plan.options.retry.info(),
+            dead_letter: plan.options.dead_letter,
+            on_exhausted: self.on_exhausted(plan.queue.name),
+            ordered: plan.options.by.is_some(),
+            dedup: plan.options.dedup.as_ref().map(|dedup| DedupInfo {
+                by: if dedup.key.is_some() { "key" } else { "id" },
+                window: dedup.window.as_secs_f64(),
+            }),
+            batch: plan.options.batch.map(|batch| BatchInfo { most: batch.most.get(), wait: batch.wait.as_secs_f64() }),
         });
         consumers.collect()
+    }
+
+    fn on_exhausted(&self, queue: &str) -> Option<String> {
+        let hook = self.plan.exhausted.iter().find(|plan| plan.queue.name == queue)?;
+        Some(hook.hook.handler.name.to_string())
     }
 
     pub(super) fn periodic(&self) -> Vec<PeriodicInfo> {
@@ -198,7 +262,8 @@ impl<A> Declared<'_, A> {
         let before = plan.pre_start.iter().map(|hook| ("pre_start", &hook.handler, &hook.options));
         let after = plan.post_start.iter().map(|hook| ("post_start", &hook.handler, &hook.options));
         let last = plan.pre_stop.iter().map(|hook| ("pre_stop", &hook.handler, &hook.options));
-        let hooks = before.chain(after).chain(last).map(|(on, handler, options)| HookInfo {
+        let exhausted = plan.exhausted.iter().map(|plan| ("exhausted", &plan.hook.handler, &plan.hook.options));
+        let hooks = before.chain(after).chain(last).chain(exhausted).map(|(on, handler, options)| HookInfo {
             handler: self.handler(handler, Some(options.timeout), options.layers.0.len()),
             on,
         });
@@ -220,7 +285,7 @@ impl<A> Declared<'_, A> {
             let needs = &handler.needs;
             let publishes = needs.publishes.iter().map(|signal| ("publishes", signal.name));
             let calls = needs.calls.iter().map(|signal| ("calls", signal.name));
-            let pushes = needs.pushes.iter().map(|queue| ("pushes", queue.name));
+            let pushes = needs.pushes.iter().chain(&needs.outboxes).map(|queue| ("pushes", queue.name));
             publishes.chain(calls).chain(pushes).map(|(verb, name)| OutputInfo {
                 handler: handler.name.to_string(),
                 verb,

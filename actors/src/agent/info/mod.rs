@@ -14,7 +14,10 @@ pub use counts::HandlerCounts;
 pub(crate) use counts::{Counted, Tallies, Tally};
 pub(crate) use facts::{Changed, Facts, Templates};
 pub(crate) use handlers::Declared;
-pub use handlers::{ConsumerInfo, CronInfo, HandlerInfo, HookInfo, OutputInfo, PeriodicInfo, ReceiverInfo};
+pub use handlers::{
+    BatchInfo, ConsumerInfo, CronInfo, DedupInfo, HandlerInfo, HookInfo, OutputInfo, PeriodicInfo, ReceiverInfo,
+    RetryInfo,
+};
 pub(crate) use show::{Rows, nonzero, span};
 
 use super::StartFlags;

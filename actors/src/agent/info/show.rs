@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{AgentInfo, HandlerCounts, HandlerInfo};
+use super::{AgentInfo, ConsumerInfo, HandlerCounts, HandlerInfo};
+use crate::Retry;
 use crate::agent::{Overlap, StartFlags, Turn};
 
 /// Lines of columns under each other.
@@ -91,25 +92,26 @@ impl AgentInfo {
         for receiver in &self.receivers {
             let at_once = format!("{} at once", receiver.concurrency);
             let how = [Some(at_once), rate(receiver.rate)];
-            add(&mut rows, "receives", &receiver.handler, receiver.signals.join(", "), how);
+            add(&mut rows, "receives", &receiver.handler, receiver.signals.join(", "), how.into());
         }
         for consumer in &self.consumers {
             let at_once = format!("{} at once", consumer.concurrency);
-            let how = [Some(at_once), rate(consumer.rate)];
+            let batches = consumer.batch.as_ref().map(|batch| format!("batches of {}", batch.most));
+            let how = [Some(at_once), batches, rate(consumer.rate)].into_iter().chain(policy(consumer)).collect();
             add(&mut rows, "consumes", &consumer.handler, consumer.queue.clone(), how);
         }
         for timer in &self.periodic {
-            add(&mut rows, "runs", &timer.handler, timer.when(), [overlap(timer.overlap), None]);
+            add(&mut rows, "runs", &timer.handler, timer.when(), vec![overlap(timer.overlap)]);
         }
         for timer in &self.cron {
             let next = timer.next.as_ref().map(|next| format!("next {next}"));
-            add(&mut rows, "runs", &timer.handler, timer.when(), [next, overlap(timer.overlap)]);
+            add(&mut rows, "runs", &timer.handler, timer.when(), vec![next, overlap(timer.overlap)]);
         }
         for hook in &self.hooks {
-            add(&mut rows, "hook", &hook.handler, hook.on.to_owned(), [None, None]);
+            add(&mut rows, "hook", &hook.handler, hook.on.to_owned(), Vec::new());
         }
         for server in &self.servers {
-            add(&mut rows, "serves", server, String::new(), [None, None]);
+            add(&mut rows, "serves", server, String::new(), Vec::new());
         }
         for output in &self.outputs {
             rows.add([output.verb.to_owned(), output.handler.clone(), output.name.clone()]);
@@ -128,7 +130,7 @@ impl AgentInfo {
     }
 }
 
-fn add(rows: &mut Rows, verb: &str, handler: &HandlerInfo, what: String, how: [Option<String>; 2]) {
+fn add(rows: &mut Rows, verb: &str, handler: &HandlerInfo, what: String, how: Vec<Option<String>>) {
     let turn = match handler.turn {
         Turn::Write => Some("write turn".to_owned()),
         Turn::None if handler.blocking => Some("blocking".to_owned()),
@@ -141,6 +143,21 @@ fn add(rows: &mut Rows, verb: &str, handler: &HandlerInfo, what: String, how: [O
     };
     let how: Vec<_> = how.into_iter().chain([turn, layers]).flatten().collect();
     rows.add([verb.to_owned(), handler.name.clone(), what, handler.counts.to_string(), how.join(", ")]);
+}
+
+/// What of a consumer's policy is not as usual.
+fn policy(consumer: &ConsumerInfo) -> [Option<String>; 4] {
+    let ConsumerInfo { retry, ordered, dedup, dead_letter, .. } = consumer;
+    let attempts = match retry.attempts {
+        1 => Some("1 attempt".to_owned()),
+        attempts => (*retry != Retry::default().info()).then(|| format!("{attempts} attempts")),
+    };
+    [
+        attempts,
+        ordered.then(|| "by key".to_owned()),
+        dedup.as_ref().map(|dedup| format!("once in {}", span(dedup.window))),
+        (!dead_letter).then(|| "no dead letters".to_owned()),
+    ]
 }
 
 fn rate(rate: Option<u32>) -> Option<String> {

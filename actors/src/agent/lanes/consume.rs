@@ -1,91 +1,24 @@
-use std::cell::RefCell;
+use std::any::Any;
 use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use formicary_protocol::{Bytes, DeadReason, Failure};
+use formicary_protocol::Bytes;
 
-use super::Row;
-use crate::agent::chain::{Chain, Entered, Ran};
+use super::keys::Keys;
+use super::{ConsumerSlot, InHandDelivery, Row};
+use crate::agent::chain::{Chain, Entered};
 use crate::agent::decode::DecodeFailure;
-use crate::agent::delivery::DeliveryState;
+use crate::agent::delivery_state::DeliveryState;
 use crate::agent::instance::{Core, Instance, guarded_now};
 use crate::agent::invocation::Invocation;
-use crate::agent::receive::ConsumerInbox;
+use crate::agent::settling::Settling;
 use crate::agent::shared::Shared;
 use crate::agent::turns::{Guard, Turn};
-use crate::backoff::Backoff;
-use crate::broker::Broker;
-use crate::contract::{ConsumerId, Delivered, Outcome, Settlement};
 use crate::error::HandlerError;
-use crate::events::BadInput;
 use crate::layers::LayerResult;
 use crate::load::InHand;
-
-/// How many failures a message may have before it is dead.
-const ATTEMPTS: u32 = 5;
-
-/// What a consumer has beside its plan.
-pub(crate) struct ConsumerSlot {
-    pub(crate) inbox: Arc<ConsumerInbox>,
-    pub(crate) queue: Arc<str>,
-    pub(crate) broker: Broker,
-    pub(crate) id: ConsumerId,
-    /// While a crash or a stop collects what goes back, so that it goes back in its old order.
-    returns: RefCell<Option<Vec<Settlement>>>,
-}
-
-impl ConsumerSlot {
-    pub(crate) fn new(inbox: Arc<ConsumerInbox>, queue: Arc<str>, broker: Broker, id: ConsumerId) -> Self {
-        Self { inbox, queue, broker, id, returns: RefCell::default() }
-    }
-
-    /// From now on, what goes back waits for [`ConsumerSlot::give_back`].
-    pub(crate) fn collect(&self) {
-        self.returns.borrow_mut().get_or_insert_default();
-    }
-
-    /// Collects what is in the inbox too.
-    pub(crate) fn collect_inbox(&self) {
-        for delivered in self.inbox.inbox.drain() {
-            self.put_back(self.state(delivered).settlement(Outcome::Return, None));
-        }
-    }
-
-    /// Gives back what was collected, in one batch.
-    pub(crate) fn give_back(&self) {
-        let returns = self.returns.borrow_mut().take().unwrap_or_default();
-        if !returns.is_empty() {
-            self.broker.settle(self.id, returns);
-        }
-    }
-
-    fn put_back(&self, settlement: Option<Settlement>) {
-        let Some(settlement) = settlement else { return };
-        match &mut *self.returns.borrow_mut() {
-            Some(returns) => returns.push(settlement),
-            None => self.broker.settle(self.id, settlement),
-        }
-    }
-
-    fn state(&self, delivered: Delivered) -> DeliveryState {
-        DeliveryState::new(delivered, self.queue.clone(), self.broker.clone(), self.id)
-    }
-}
-
-/// A delivery on its way through its handler. One that nobody settles goes back: its lane was aborted, or its turn never
-/// came.
-pub(crate) struct InHandDelivery {
-    state: Arc<DeliveryState>,
-    slot: Rc<ConsumerSlot>,
-}
-
-impl Drop for InHandDelivery {
-    fn drop(&mut self) {
-        self.slot.put_back(self.state.settlement(Outcome::Return, None));
-    }
-}
 
 /// Takes deliveries from the inbox of one consumer.
 pub(crate) struct ConsumeLane {
@@ -95,7 +28,11 @@ pub(crate) struct ConsumeLane {
     turn: Turn,
     timeout: Duration,
     chain: Rc<Chain>,
+    settling: Settling,
+    keys: Keys,
     run: Invocation,
+    /// A state that can be used again.
+    spare: Option<Arc<DeliveryState>>,
     /// While it looks or handles, the group has something in hand.
     in_hand: Option<InHand>,
     row: Row,
@@ -109,13 +46,13 @@ pub(crate) struct Begun<'a> {
 }
 
 impl ConsumeLane {
-    pub(crate) fn open<A>(instance: &Instance<A>, at: usize) -> Self {
+    pub(crate) fn open<A: 'static>(instance: &Rc<Instance<A>>, at: usize) -> Self {
         let (core, plan) = (&instance.core, &instance.plan.consumers[at]);
         let options = &plan.options;
         let chain = plan.handler.chain(&instance.plan.layers, options.rate, &options.layers, core);
         let slot = core.consumers.borrow()[at].clone();
         let mut run = Invocation::new(core, core.cx.clone(), &plan.handler);
-        run.place = Some(slot.queue.clone());
+        run.place = Some(slot.source.queue.clone());
         Self {
             core: core.clone(),
             slot,
@@ -123,7 +60,10 @@ impl ConsumeLane {
             turn: plan.handler.turn,
             timeout: options.timeout,
             chain: chain.clone(),
+            settling: Settling::new(instance, at),
+            keys: Keys::new(options),
             run,
+            spare: None,
             in_hand: None,
             row: Row::default(),
         }
@@ -147,8 +87,8 @@ impl ConsumeLane {
                 return None;
             }
             if let Some(delivered) = self.slot.inbox.inbox.pop() {
-                let state = Arc::new(self.slot.state(delivered));
-                return Some(InHandDelivery { state, slot: self.slot.clone() });
+                let state = self.slot.state_in(self.spare.take(), delivered);
+                return Some(InHandDelivery::new(state, self.slot.clone()));
             }
             self.in_hand = None;
             if !self.slot.inbox.inbox.wait().await {
@@ -157,44 +97,66 @@ impl ConsumeLane {
         }
     }
 
-    /// Decodes the message. What cannot be decoded is counted and dead-lettered.
-    pub(crate) fn read<P>(
+    /// Decodes the message, and takes its places in the lines of its keys. What cannot be decoded is counted and
+    /// dead-lettered. It waits for nothing unless something fails, so messages come into line in their order.
+    pub(crate) async fn read<P: 'static>(
         &mut self,
-        delivery: InHandDelivery,
+        mut delivery: InHandDelivery,
         read: impl FnOnce(&Shared, &Bytes) -> Result<P, DecodeFailure>,
     ) -> Option<(P, InHandDelivery)> {
-        let (shared, delivered) = (&self.core.shared, &delivery.state.delivered);
+        let (shared, body) = (&self.core.shared, &delivery.state.delivered.body);
         let limit = shared.env.limits.max_body.get();
-        let read = || match delivered.body.len() > limit {
-            true => Err(DecodeFailure::too_large(delivered.body.len(), limit)),
-            false => read(shared, &delivered.body),
+        let read = || match body.len() > limit {
+            true => Err(DecodeFailure::too_large(body.len(), limit)),
+            false => read(shared, body),
         };
-        match guarded_now(read) {
-            Ok(Ok(message)) => {
-                self.run.delivery = Some(delivery.state.clone());
-                Some((message, delivery))
-            }
+        let error = match guarded_now(read) {
+            Ok(Ok(message)) => match guarded_now(|| self.keys.join(&mut delivery, &message as &dyn Any, &self.slot)) {
+                Ok(Ok(())) => {
+                    self.run.delivery = Some(delivery.state.clone());
+                    return Some((message, delivery));
+                }
+                Ok(Err(reason)) => HandlerError::from(format!("its key cannot be read: {reason}")),
+                Err(panic) => self.crashed(panic),
+            },
             Ok(Err(bad)) => {
-                let (env, body) = (&shared.env, &delivered.body);
-                crate::bus::bad(env, &self.slot.queue, &delivered.id, bad.what, &bad.reason, body);
-                let reason = match bad.what {
-                    BadInput::TooLarge => DeadReason::TooLarge,
-                    BadInput::Rejected => DeadReason::Rejected,
-                    _ => DeadReason::Undecodable,
-                };
-                delivery.state.settle(Outcome::Dead { reason }, self.failure(&bad.reason));
-                None
+                self.settling.undecodable(&delivery.state, bad);
+                return None;
             }
-            Err(message) => {
-                delivery.state.settle(self.outcome_of_failure(delivered.attempt), self.failure(&message));
-                self.core.crash.tell(self.run.scope.handler(), &message);
-                None
-            }
-        }
+            Err(panic) => self.crashed(panic),
+        };
+        self.settling.fail(&delivery.state, error).await;
+        None
     }
 
-    /// Waits for the rate and for the turn. What has not begun when the agent stops goes back.
-    pub(crate) async fn begin(&self, delivery: InHandDelivery) -> Option<Begun<'_>> {
+    fn crashed(&self, message: String) -> HandlerError {
+        self.core.crash.tell(self.run.scope.handler(), &message);
+        HandlerError::of_kind("panic", message)
+    }
+
+    /// Waits for its keys, the rate and the turn. What has not begun when the agent stops goes back; what needs no run is
+    /// settled here.
+    pub(crate) async fn begin(&self, mut delivery: InHandDelivery) -> Option<Begun<'_>> {
+        let stopping = self.core.cx.stopping_flag();
+        if delivery.ordered.is_some() || delivery.alike.is_some() {
+            let is_first = async {
+                self.keys.be_first(&mut delivery, || self.waits()).await;
+                // Who is given up needs no memory of others.
+                self.settling.is_over(&delivery.state) || self.keys.is_new(&delivery, &self.slot, &self.core).await
+            };
+            let is_to_be_handled = tokio::select! {
+                biased;
+                () = stopping.raised() => return None,
+                is_to_be_handled = is_first => is_to_be_handled,
+            };
+            if !is_to_be_handled {
+                return None;
+            }
+        }
+        if self.settling.is_over(&delivery.state) {
+            self.settling.end(&delivery.state).await;
+            return None;
+        }
         let entered = self.chain.enter(&self.run, Some(self.timeout));
         let begin = async {
             self.chain.wait_for_rate().await;
@@ -206,11 +168,16 @@ impl ConsumeLane {
                 }
             }
         };
-        tokio::select! {
+        let turn = tokio::select! {
             biased;
-            () = self.core.cx.stopping_flag().raised() => None,
-            turn = begin => Some(Begun { entered, delivery, turn }),
+            () = stopping.raised() => return None,
+            turn = begin => turn,
+        };
+        if self.core.crash.has_happened() {
+            // The next instance handles it. It goes back with all that this one has in hand, in the old order.
+            std::future::pending::<()>().await;
         }
+        Some(Begun { entered, delivery, turn })
     }
 
     /// Runs the handler, passes the turn on, and settles the delivery by the result.
@@ -218,42 +185,16 @@ impl ConsumeLane {
         let Begun { entered, delivery, turn } = begun;
         let ran = self.chain.run(&self.core, entered, &self.run, &|| self.waits(), handler).await;
         drop(turn);
-        match ran {
-            Ran::Ok => delivery.state.settle(Outcome::Ack, None),
-            Ran::Failed(error) => self.fail(&delivery.state, &error.to_string(), &error),
-            Ran::Panicked(message) => {
-                let error = HandlerError::of_kind("panic", message);
-                self.fail(&delivery.state, &format!("panic: {error}"), &error);
-            }
-        }
+        self.settling.settle(&delivery.state, ran).await;
     }
 
     /// The handling is over: its handles have outlived it.
     pub(crate) fn end(&mut self) {
+        self.spare = self.run.delivery.take().filter(|state| Arc::strong_count(state) == 1);
+        if let Some(spare) = self.spare.as_mut().and_then(Arc::get_mut) {
+            spare.shed();
+        }
         self.run.end();
-    }
-
-    fn fail(&self, state: &DeliveryState, failure: &str, error: &HandlerError) {
-        let outcome = self.outcome_of_failure(state.delivered.attempt);
-        if matches!(outcome, Outcome::Dead { .. }) {
-            tracing::warn!(
-                agent = %self.core.shared.agent, queue = %state.queue, id = state.delivered.id.as_ref(),
-                "the last of {ATTEMPTS} attempts failed: {error}"
-            );
-        }
-        state.settle(outcome, self.failure(failure));
-    }
-
-    fn failure(&self, error: &str) -> Option<Failure> {
-        let shared = &self.core.shared;
-        Some(Failure::new(shared.env.clock.now_ms(), &shared.agent, self.run.handler(), error))
-    }
-
-    fn outcome_of_failure(&self, attempt: u32) -> Outcome {
-        if attempt >= ATTEMPTS {
-            return Outcome::Dead { reason: DeadReason::Exhausted };
-        }
-        Outcome::Retry { after: Backoff::RETRY.wait(attempt.saturating_sub(1), &self.core.shared.env.ids) }
     }
 
     fn waits(&self) {

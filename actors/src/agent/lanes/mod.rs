@@ -3,8 +3,11 @@
 //! The first lane of a handler is opened by its first message. A lane that has to wait lets another one take what comes
 //! next, so there are about as many lanes as handlings that wait at once; one stays, idle, when all is done.
 
+mod batch;
 mod consume;
+mod keys;
 mod receive;
+mod slot;
 
 use std::rc::Rc;
 
@@ -12,8 +15,10 @@ use super::inbox::IN_A_ROW;
 use super::instance::Instance;
 use super::life::Running;
 
-pub(crate) use consume::{ConsumeLane, ConsumerSlot};
+pub(crate) use batch::{BatchLane, Gatherers};
+pub(crate) use consume::ConsumeLane;
 pub(crate) use receive::ReceiveLane;
+pub(crate) use slot::{ConsumerSlot, InHandDelivery};
 
 /// Counts handlings in a row. After [`IN_A_ROW`] of them a lane lets others have the arbiter, and other lanes are opened for
 /// what waits: a receiver with much to do gets more of the arbiter.

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
+use formicary_protocol::__private::nearest;
 use serde::de::{Error, Expected, Unexpected};
 use serde_json::Value;
 
-use super::nearest::nearest;
 use super::path::{Path, shown};
 
 /// The error of the reader. Its text never holds a value, since settings hold secrets.

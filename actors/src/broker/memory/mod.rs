@@ -1,17 +1,25 @@
 //! The broker in memory: the semantics of the Redis broker, without a server and without its persistence.
 
 mod adapter;
+mod held;
 mod queue;
+mod requests;
+mod seen;
+mod send;
+mod settle;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::WeakRecipient;
+use tokio::time::Instant;
 
 use self::adapter::{Adapter, Wake};
+use self::held::Held;
 use self::queue::QueueState;
 use super::{Broker, BrokerPort};
+use crate::contract::Outgoing;
 use crate::{AdapterContext, Env};
 
 /// What `memory://` stands for: the queues of every group that shares it.
@@ -50,8 +58,11 @@ impl MemoryBroker {
         Self::default()
     }
 
-    /// A broker whose queues hold so many messages each; one more is refused, as by a Redis whose memory is full. Of dead
-    /// letters it holds as many, and forgets the oldest beyond.
+    /// A broker whose queues hold so many messages each; one more is refused, as by a Redis whose memory is full. What comes
+    /// with an acknowledgement is taken beyond it, as there.
+    ///
+    /// Each queue also holds so many dead letters, and so many keys of `dedup` within their windows. Beyond, the oldest
+    /// letters, and the keys whose windows end first, are forgotten, which a log line tells once a minute.
     pub fn with_capacity(capacity: NonZeroUsize) -> Self {
         Self { state: Arc::default(), capacity }
     }
@@ -83,5 +94,20 @@ impl MemoryBroker {
 impl State {
     fn queue(&mut self, name: &Arc<str>) -> &mut QueueState {
         self.queues.entry(name.clone()).or_default()
+    }
+
+    fn put(&mut self, env: &Env, outgoing: Outgoing) {
+        let Outgoing { queue, body, options } = outgoing;
+        env.told_queued(&queue);
+        let queue = self.queue(&queue);
+        match options.delay {
+            None => queue.push(body),
+            Some(delay) => queue.delay(crate::clock::after(delay), Held::new(env, body)),
+        }
+    }
+
+    /// Delivers what can be delivered of one queue. Returns when the next delay ends.
+    fn pump(&mut self, queue: &Arc<str>) -> Option<Instant> {
+        self.queues.get_mut(queue)?.pump()
     }
 }

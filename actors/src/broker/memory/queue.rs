@@ -1,25 +1,28 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use formicary_protocol::{Bytes, DeadLetter, Entry};
+use formicary_protocol::{Bytes, DeadLetter};
 use tokio::time::Instant;
 
-use crate::contract::{ConsumerId, Counts, DeadCounts, Delivered, DeliveryInlet, Letters, Outcome, Settlement, Token};
-use crate::{Env, Ids};
+use super::held::Held;
+use super::seen::SeenKeys;
+use crate::Env;
+use crate::contract::{ConsumerId, Counts, DeadCounts, DeliveryInlet, Letters, Token};
 
-/// One queue: the five places of a message, named as on Redis.
+/// One queue: the places of a message, named as on Redis.
 #[derive(Default)]
 pub(super) struct QueueState {
-    /// `mailer`: bytes as they came. An entry gets its id when it is taken.
+    /// `mailer`: bytes as they came. A message gets its id when it is taken.
     waiting: VecDeque<Bytes>,
     /// `mailer:delayed`, by due time; the number keeps the order of equal ones.
-    delayed: BTreeMap<(Instant, u64), Entry>,
+    delayed: BTreeMap<(Instant, u64), Held>,
     /// `mailer:dead`, the oldest first.
     pub(super) dead: VecDeque<DeadLetter>,
-    /// `mailer:taken:<consumer>`, with the consumer's inlet.
-    consumers: BTreeMap<ConsumerKey, ConsumerState>,
+    pub(super) seen: SeenKeys,
+    /// `mailer:taken:<consumer>`, with the consumer's inlet, in the order of their keys.
+    consumers: Vec<(ConsumerKey, ConsumerState)>,
     numbers: u64,
-    /// Where the next delivery is looked for, so that consumers take turns.
+    /// Who is asked first for the next delivery, so that consumers take turns.
     next: usize,
 }
 
@@ -31,7 +34,7 @@ pub(super) struct ConsumerState {
     pub(super) name: Arc<str>,
     pub(super) inlet: Arc<dyn DeliveryInlet>,
     pub(super) env: Env,
-    pub(super) taken: BTreeMap<Token, Entry>,
+    pub(super) taken: BTreeMap<Token, Held>,
     pub(super) cancelled: bool,
 }
 
@@ -44,144 +47,137 @@ impl QueueState {
         self.waiting.push_back(body);
     }
 
-    pub(super) fn delay(&mut self, due: Instant, entry: Entry) {
+    pub(super) fn delay(&mut self, due: Instant, held: Held) {
         self.numbers += 1;
-        self.delayed.insert((due, self.numbers), entry);
+        self.delayed.insert((due, self.numbers), held);
     }
 
-    pub(super) fn add(&mut self, key: ConsumerKey, consumer: ConsumerState) {
-        self.consumers.insert(key, consumer);
-    }
-
-    pub(super) fn consumer(&mut self, key: &ConsumerKey) -> Option<&mut ConsumerState> {
-        self.consumers.get_mut(key)
-    }
-
-    /// Ends the consumers of one group; what they hold goes back.
-    pub(super) fn detach(&mut self, member: u64) {
-        let keys: Vec<_> = self.consumers.keys().filter(|(of, _)| *of == member).copied().collect();
-        for key in keys {
-            let Some(consumer) = self.consumers.remove(&key) else { continue };
-            for entry in consumer.taken.into_values().rev() {
-                self.give_back(entry);
-            }
+    /// What was never handled goes back to the head as its original bytes; anything else keeps its id and its attempts,
+    /// and is due at once. Of several, the latest is given back first, and all with the same `now`: so they come again in
+    /// the order of their tokens.
+    pub(super) fn give_back(&mut self, now: Instant, token: Token, held: Held) {
+        match held.untouched() {
+            Ok(body) => self.waiting.push_front(body),
+            // No other has this number, and what is delayed later has a higher one.
+            Err(held) => drop(self.delayed.insert((now, token.0), held)),
         }
     }
 
     pub(super) fn counts(&self) -> Counts {
-        let taken: usize = self.consumers.values().map(|consumer| consumer.taken.len()).sum();
+        let taken: usize = self.consumers.iter().map(|(_, consumer)| consumer.taken.len()).sum();
         let mut dead = DeadCounts::default();
         self.dead.iter().for_each(|letter| dead.add(&letter.reason, 1));
         Counts::new(self.waiting.len() as u64, taken as u64, self.delayed.len() as u64, dead)
     }
 
+    /// Keeps a dead letter; `false` when the oldest had to be forgotten for it.
+    pub(super) fn bury(&mut self, letter: DeadLetter, most: usize) -> bool {
+        let has_room = self.dead.len() < most;
+        if !has_room {
+            self.dead.pop_front();
+        }
+        self.dead.push_back(letter);
+        has_room
+    }
+
     /// Takes dead letters out, the oldest first.
     pub(super) fn take_dead(&mut self, which: &Letters) -> Vec<DeadLetter> {
         let mut taken = Vec::new();
-        self.dead = std::mem::take(&mut self.dead)
-            .into_iter()
-            .filter_map(|letter| match taken.len() < which.most && which.holds(&letter) {
-                true => {
-                    taken.push(letter);
-                    None
-                }
-                false => Some(letter),
-            })
-            .collect();
+        let (most, all) = (which.most, std::mem::take(&mut self.dead));
+        for letter in all {
+            if taken.len() < most && which.holds(&letter) {
+                taken.push(letter);
+            } else {
+                self.dead.push_back(letter);
+            }
+        }
         taken
     }
 
-    /// When the next delayed message is due.
-    pub(super) fn next_due(&self) -> Option<Instant> {
-        self.delayed.keys().next().map(|(due, _)| *due)
+    pub(super) fn add(&mut self, key: ConsumerKey, consumer: ConsumerState) {
+        match self.place(&key) {
+            Ok(at) => self.consumers[at] = (key, consumer),
+            Err(at) => self.consumers.insert(at, (key, consumer)),
+        }
     }
 
-    /// Gives what waits to the consumers that have credit, in turns.
-    pub(super) fn pump(&mut self) {
-        let keys: Vec<_> = self.consumers.keys().copied().collect();
-        let mut without = 0;
-        while !keys.is_empty() && without < keys.len() {
-            self.next = (self.next + 1) % keys.len();
-            let key = keys[self.next];
-            let Some(consumer) = self.consumers.get(&key) else { return };
-            if consumer.cancelled || consumer.taken.len() >= consumer.credit {
-                without += 1;
-                continue;
-            }
-            without = 0;
-            let (ids, now_ms) = (consumer.env.ids.clone(), consumer.env.clock.now_ms());
-            let Some(entry) = self.take(&ids, now_ms) else { return };
+    /// Ends a consumer's intake; it goes when it has nothing in hand.
+    pub(super) fn cancel(&mut self, key: &ConsumerKey) {
+        let Ok(at) = self.place(key) else { return };
+        self.consumers[at].1.cancelled = true;
+        self.drop_if_done(at);
+    }
+
+    /// Ends the consumers of one group; what they hold goes back.
+    pub(super) fn detach(&mut self, member: u64) {
+        let ended = self.consumers.extract_if(.., |((of, _), _)| *of == member);
+        let taken: BTreeMap<_, _> = ended.flat_map(|(_, consumer)| consumer.taken).collect();
+        let now = Instant::now();
+        taken.into_iter().rev().for_each(|(token, held)| self.give_back(now, token, held));
+    }
+
+    /// The name of a consumer that is still there.
+    pub(super) fn consumer(&self, key: &ConsumerKey) -> Option<&Arc<str>> {
+        self.place(key).ok().map(|at| &self.consumers[at].1.name)
+    }
+
+    /// Takes a message out of its consumer's hands; `None` when it is not there any more.
+    pub(super) fn take_back(&mut self, key: &ConsumerKey, token: Token) -> Option<Held> {
+        let at = self.place(key).ok()?;
+        let held = self.consumers[at].1.taken.remove(&token)?;
+        self.drop_if_done(at);
+        Some(held)
+    }
+
+    /// Gives what waits to the consumers that have credit, in turns. Returns when the next delay ends; what is due already
+    /// and finds no credit goes with the next settlement.
+    pub(super) fn pump(&mut self) -> Option<Instant> {
+        self.give_out();
+        let ((due, _), _) = self.delayed.first_key_value()?;
+        Some(*due).filter(|due| *due > Instant::now())
+    }
+
+    fn give_out(&mut self) {
+        while let Some(at) = self.next_with_credit() {
+            let Some(held) = self.take(at) else { return };
+            self.next = at + 1;
             self.numbers += 1;
             let token = Token(self.numbers);
-            if let Some(consumer) = self.consumers.get_mut(&key) {
-                let delivered = Delivered {
-                    token,
-                    id: entry.id.as_str().into(),
-                    attempt: entry.attempt,
-                    first_seen_ms: entry.first_seen_ms,
-                    history: entry.history.clone().into(),
-                    metadata: Arc::new([]),
-                    body: entry.body.clone(),
-                };
-                consumer.taken.insert(token, entry);
-                consumer.inlet.deliver(delivered);
-            }
+            let delivered = held.delivered(token);
+            let consumer = &mut self.consumers[at].1;
+            consumer.taken.insert(token, held);
+            consumer.inlet.deliver(delivered);
         }
     }
 
-    /// Due entries are taken before the list.
-    fn take(&mut self, ids: &Ids, now_ms: u64) -> Option<Entry> {
-        if let Some((key, _)) = self.delayed.first_key_value().filter(|((due, _), _)| *due <= Instant::now()) {
-            let key = *key;
-            return self.delayed.remove(&key);
-        }
-        self.waiting.pop_front().map(|body| Entry::new(&ids.id(), now_ms, body))
+    fn next_with_credit(&self) -> Option<usize> {
+        let all = self.consumers.len();
+        let has_credit = |at: &usize| {
+            let consumer = &self.consumers[*at].1;
+            !consumer.cancelled && consumer.taken.len() < consumer.credit
+        };
+        (self.next..self.next + all).map(|at| at % all).find(has_credit)
     }
 
-    /// A `Return` at attempt 1 goes back to the head as its original bytes; later ones keep their id and attempt.
-    fn give_back(&mut self, entry: Entry) {
-        if entry.attempt == 1 && entry.history.is_empty() {
-            self.waiting.push_front(entry.body);
-        } else {
-            self.delay(Instant::now(), entry);
+    /// The next message, for one of the consumers. What is due is taken before the list.
+    fn take(&mut self, at: usize) -> Option<Held> {
+        if let Some(first) = self.delayed.first_entry()
+            && first.key().0 <= Instant::now()
+        {
+            return Some(first.remove());
         }
+        let body = self.waiting.pop_front()?;
+        Some(Held::new(&self.consumers[at].1.env, body))
     }
 
-    /// Applies a settlement. `false` when the message is not the consumer's any more.
-    pub(super) fn settle(&mut self, key: &ConsumerKey, settlement: Settlement, capacity: usize) -> bool {
-        let Some(consumer) = self.consumers.get_mut(key) else { return false };
-        let now_ms = consumer.env.clock.now_ms();
-        let Some(mut entry) = consumer.taken.remove(&settlement.token) else { return false };
+    fn place(&self, key: &ConsumerKey) -> Result<usize, usize> {
+        self.consumers.binary_search_by_key(key, |(key, _)| *key)
+    }
+
+    fn drop_if_done(&mut self, at: usize) {
+        let consumer = &self.consumers[at].1;
         if consumer.cancelled && consumer.taken.is_empty() {
-            self.consumers.remove(key);
-        }
-        if let Some(failure) = settlement.failure {
-            entry.push_failure(failure);
-        }
-        match settlement.outcome {
-            Outcome::Ack => {}
-            Outcome::Retry { after } => {
-                entry.attempt = entry.attempt.saturating_add(1);
-                self.delay(crate::clock::after(after), entry);
-            }
-            Outcome::Dead { reason } => {
-                if self.dead.len() >= capacity {
-                    tracing::error!("the dead letters of a queue in memory are full: the oldest is forgotten");
-                    self.dead.pop_front();
-                }
-                self.dead.push_back(DeadLetter { entry, reason, died_at_ms: now_ms });
-            }
-            Outcome::Return => self.give_back(entry),
-        }
-        true
-    }
-
-    pub(super) fn cancel(&mut self, key: &ConsumerKey) {
-        if let Some(consumer) = self.consumers.get_mut(key) {
-            consumer.cancelled = true;
-            if consumer.taken.is_empty() {
-                self.consumers.remove(key);
-            }
+            self.consumers.remove(at);
         }
     }
 }

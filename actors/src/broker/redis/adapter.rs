@@ -5,8 +5,7 @@ use actix::{Actor, Context, Handler};
 use tokio::time::{Instant, timeout};
 
 use super::connection::Link;
-use super::{consume, inspect, publish, settle};
-use crate::broker::settled;
+use super::{consume, dead, inspect, publish, seen, settle};
 use crate::contract::{
     Cancel, Capabilities, CloseBroker, Consume, Dead, DescribeBroker, Description, Inspect, Send, Settle, SettleError,
     WasSeen,
@@ -63,9 +62,6 @@ impl Handler<Settle> for Adapter {
 
     fn handle(&mut self, message: Settle, _: &mut Context<Self>) {
         let Settle { consumer, batch, reply } = message;
-        if settled::has_outbox(&batch) {
-            return reply.into_iter().for_each(|reply| reply.send(Err(SettleError::NoOutbox)));
-        }
         let Some(consumer) = self.0.consumers.borrow().get(&consumer).cloned() else {
             return reply.into_iter().for_each(|reply| reply.send(Err(SettleError::Closed(batch.len()))));
         };
@@ -77,8 +73,10 @@ impl Handler<WasSeen> for Adapter {
     type Result = ();
 
     fn handle(&mut self, ask: WasSeen, _: &mut Context<Self>) {
-        let reason = "it does not remember keys".to_owned();
-        ask.reply.send(Err(Error::Refused { what: "the redis broker".to_owned(), reason }));
+        if self.0.closed.get() {
+            return ask.reply.send(Err(Error::Closed("the broker")));
+        }
+        actix_rt::spawn(seen::were_seen(self.0.clone(), ask));
     }
 }
 
@@ -115,7 +113,7 @@ impl Handler<Dead> for Adapter {
         if self.0.closed.get() {
             return dead.reply.send(Err(Error::Closed("the broker")));
         }
-        actix_rt::spawn(inspect::dead(self.0.clone(), dead));
+        actix_rt::spawn(dead::dead(self.0.clone(), dead));
     }
 }
 
@@ -123,9 +121,16 @@ impl Handler<DescribeBroker> for Adapter {
     type Result = ();
 
     fn handle(&mut self, describe: DescribeBroker, _: &mut Context<Self>) {
-        let capabilities =
-            Capabilities { ordered: true, persistent: true, groups: true, delay: true, ..Capabilities::default() };
-        let address = self.0.connection.endpoint().to_string();
+        let capabilities = Capabilities {
+            ordered: true,
+            persistent: true,
+            groups: true,
+            delay: true,
+            outbox: true,
+            dedup: true,
+            ..Capabilities::default()
+        };
+        let address = self.0.nodes.home().endpoint().to_string();
         let mut description = Description::new("redis", address, capabilities);
         description.connection = self.0.context.state.borrow().clone();
         describe.0.send(description);

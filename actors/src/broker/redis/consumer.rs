@@ -2,12 +2,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use formicary_protocol::{Bytes, Entry};
+use formicary_protocol::{Bytes, Entry, Failure};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::field::{Field, Stamps};
+use super::held::{Held, What};
 use super::keys::Keys;
-use super::settle::Pending;
+use super::pending::Pending;
 use crate::contract::{Consume, Delivered, DeliveryInlet, Token};
 
 /// One consumer of a queue: what it may take, what it holds, and what is still to be told to the server.
@@ -16,36 +18,35 @@ pub(super) struct Consumer {
     /// Agent and handler, for logs and events.
     pub(super) name: Arc<str>,
     pub(super) uid: Arc<str>,
+    pub(super) uid_bytes: Bytes,
     pub(super) keys: Keys,
     pub(super) taken: Bytes,
+    /// Queues to which messages may be sent with an acknowledgement.
+    pub(super) outbox: Arc<[Arc<str>]>,
     pub(super) inlet: Arc<dyn DeliveryInlet>,
     pub(super) held: RefCell<BTreeMap<Token, Held>>,
-    /// Settlements that wait for their turn, and those of the script that is under way.
+    /// Settlements that wait for their turn.
     pub(super) waiting: RefCell<VecDeque<Pending>>,
+    /// Those that are under way.
     pub(super) flying: RefCell<Vec<Pending>>,
-    pub(super) settling: Cell<bool>,
+    /// Those that the server refused, until they are tried again.
+    pub(super) refused: RefCell<Vec<Pending>>,
     /// The answer to a take was lost: there may be messages in our place that we do not know of.
     pub(super) unsure: Cell<bool>,
-    /// What left our place while it is being read.
-    pub(super) gone: RefCell<Option<Vec<Bytes>>>,
     pub(super) due: Cell<Option<Instant>>,
-    /// Credit, the alarm or the end of the intake.
+    /// There is something new for the task of this consumer: a settlement, a delay, the end of the intake.
     pub(super) changed: Notify,
-    pub(super) cancelled: Cell<bool>,
+    pub(super) stamps: Stamps,
+    cancelled: Cell<bool>,
     intake_over: Cell<bool>,
+    left: Cell<bool>,
     quieter: Notify,
     credit: usize,
     tokens: Cell<u64>,
-    ids: Cell<u64>,
-}
-
-/// A message in our place.
-pub(super) struct Held {
-    /// Its field in the hash: the entry's id, unless that was not ours to read.
-    pub(super) field: Bytes,
-    pub(super) entry: Entry,
-    /// A settlement was accepted.
-    pub(super) settled: bool,
+    lost: Cell<Token>,
+    id: RefCell<String>,
+    no_metadata: Arc<[(String, String)]>,
+    no_history: Arc<[Failure]>,
 }
 
 impl Consumer {
@@ -54,65 +55,98 @@ impl Consumer {
             queue: consume.queue.clone(),
             name: consume.consumer.clone(),
             keys: Keys::of(&consume.queue),
-            taken: Keys::taken(&consume.queue, &uid),
+            taken: Keys::taken(&consume.queue, uid.as_bytes()),
+            uid_bytes: Bytes::copy_from_slice(uid.as_bytes()),
             uid,
+            outbox: consume.outbox.clone(),
             inlet: consume.inlet.clone(),
             held: RefCell::default(),
             waiting: RefCell::default(),
             flying: RefCell::default(),
-            settling: Cell::default(),
+            refused: RefCell::default(),
             unsure: Cell::default(),
-            gone: RefCell::default(),
             due: Cell::default(),
             changed: Notify::new(),
+            stamps: Stamps::default(),
             cancelled: Cell::default(),
             intake_over: Cell::default(),
+            left: Cell::default(),
             quieter: Notify::new(),
             credit: consume.credit.get(),
             tokens: Cell::default(),
-            ids: Cell::default(),
+            lost: Cell::new(Token(0)),
+            id: RefCell::default(),
+            no_metadata: Arc::default(),
+            no_history: Arc::default(),
         }
+    }
+
+    pub(super) fn credit(&self) -> usize {
+        self.credit
     }
 
     pub(super) fn free(&self) -> usize {
         self.credit.saturating_sub(self.held.borrow().len())
     }
 
-    /// So many numbers for ids, which are never used again: a take whose answer is lost may have used them.
-    pub(super) fn reserve(&self, count: usize) -> u64 {
-        self.ids.replace(self.ids.get() + count as u64)
-    }
-
-    /// Notes a message that was taken; returns what the inlet gets.
-    pub(super) fn hold(&self, field: Bytes, entry: Entry) -> Delivered {
-        self.tokens.set(self.tokens.get() + 1);
-        let token = Token(self.tokens.get());
+    /// Notes a message at its first attempt; returns what the inlet gets.
+    pub(super) fn hold_fresh(&self, field: Field, first_seen_ms: u64, body: Bytes) -> Delivered {
+        let mut text = self.id.borrow_mut();
+        field.id(&self.uid, &mut text);
+        let id: Arc<str> = text.as_str().into();
         let delivered = Delivered {
-            token,
-            id: entry.id.as_str().into(),
-            attempt: entry.attempt,
-            first_seen_ms: entry.first_seen_ms,
-            history: entry.history.clone().into(),
-            metadata: Arc::new([]),
-            body: entry.body.clone(),
+            token: self.next_token(),
+            id: id.clone(),
+            attempt: 1,
+            first_seen_ms,
+            history: self.no_history.clone(),
+            metadata: self.no_metadata.clone(),
+            body: body.clone(),
         };
-        self.held.borrow_mut().insert(token, Held { field, entry, settled: false });
+        self.hold(delivered.token, field, What::Fresh { id, first_seen_ms, body });
         delivered
     }
 
-    pub(super) fn knows(&self, field: &Bytes) -> bool {
-        self.held.borrow().values().any(|held| held.field == *field)
-            || self.gone.borrow().as_ref().is_some_and(|gone| gone.contains(field))
+    /// Notes a message with a past; returns what the inlet gets.
+    pub(super) fn hold_entry(&self, field: Field, entry: Entry) -> Delivered {
+        let delivered = Delivered {
+            token: self.next_token(),
+            id: entry.id.as_str().into(),
+            attempt: entry.attempt,
+            first_seen_ms: entry.first_seen_ms,
+            history: entry.history.as_slice().into(),
+            metadata: self.no_metadata.clone(),
+            body: entry.body.clone(),
+        };
+        self.hold(delivered.token, field, What::Entry(Box::new(entry)));
+        delivered
+    }
+
+    fn next_token(&self) -> Token {
+        self.tokens.set(self.tokens.get() + 1);
+        Token(self.tokens.get())
+    }
+
+    fn hold(&self, token: Token, field: Field, what: What) {
+        self.held.borrow_mut().insert(token, Held { field, what: Some(what) });
+    }
+
+    pub(super) fn knows(&self, field: Field) -> bool {
+        self.held.borrow().values().any(|held| held.field == field)
     }
 
     /// A settlement is applied, or refused for good: its credit is free.
     pub(super) fn release(&self, token: Token) {
-        let Some(held) = self.held.borrow_mut().remove(&token) else { return };
-        if let Some(gone) = self.gone.borrow_mut().as_mut() {
-            gone.push(held.field);
-        }
-        self.changed.notify_one();
-        self.quieter.notify_waiters();
+        self.held.borrow_mut().remove(&token);
+    }
+
+    /// The lease has run out: what was held until now may be somebody else's.
+    pub(super) fn lost_all(&self) {
+        self.lost.set(Token(self.tokens.get()));
+    }
+
+    pub(super) fn was_lost(&self, token: Token) -> bool {
+        token <= self.lost.get()
     }
 
     pub(super) fn due_at(&self, due: Instant) {
@@ -122,10 +156,13 @@ impl Consumer {
         }
     }
 
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled.get()
+    }
+
     pub(super) fn cancel(&self) {
         self.cancelled.set(true);
         self.changed.notify_one();
-        self.quieter.notify_waiters();
     }
 
     pub(super) fn end_intake(&self) {
@@ -133,21 +170,18 @@ impl Consumer {
         self.quieter.notify_waiters();
     }
 
-    pub(super) fn sure(&self) {
-        self.unsure.set(false);
+    pub(super) fn leave(&self) {
+        self.left.set(true);
         self.quieter.notify_waiters();
-    }
-
-    pub(super) async fn cancelled(&self) {
-        self.until(|consumer| consumer.cancelled.get()).await;
     }
 
     pub(super) async fn intake_ended(&self) {
         self.until(|consumer| consumer.intake_over.get()).await;
     }
 
-    pub(super) async fn emptied(&self) {
-        self.until(|consumer| consumer.held.borrow().is_empty() && !consumer.unsure.get()).await;
+    /// Nothing of it is left at the server.
+    pub(super) async fn has_left(&self) {
+        self.until(|consumer| consumer.left.get()).await;
     }
 
     async fn until(&self, holds: impl Fn(&Self) -> bool) {

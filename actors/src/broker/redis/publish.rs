@@ -11,7 +11,7 @@ use super::keys::Keys;
 use crate::broker::settled;
 use crate::contract::{Outgoing, Send};
 use crate::error::SendError;
-use crate::redis::{Command, CommandError, Job};
+use crate::redis::{Command, CommandError, Job, MOST_REDIRECTIONS};
 
 /// Neighbours of a batch that go out in one command.
 struct Group {
@@ -26,6 +26,7 @@ pub(super) struct Push {
     queue: Arc<str>,
     bodies: Vec<Bytes>,
     deadline: Instant,
+    redirections: usize,
 }
 
 /// One part of a batch, which is told to the sender when the last part has ended.
@@ -66,7 +67,7 @@ pub(super) fn send(link: &Rc<Link>, mut send: Send) {
     for Group { queue, delays, bodies } in groups {
         let part = part.clone();
         match delays {
-            None => link.line.push(Push { part, queue, bodies, deadline }),
+            None => link.send(Push { part, queue, bodies, deadline, redirections: 0 }),
             Some(delays) => drop(actix_rt::spawn(delay(part, queue, delays, bodies, deadline))),
         }
     }
@@ -87,6 +88,12 @@ fn group(batch: Vec<Outgoing>) -> Vec<Group> {
     groups
 }
 
+impl Link {
+    fn send(&self, push: Push) {
+        self.nodes.of(push.queue.as_bytes()).line.push(push);
+    }
+}
+
 impl Job for Push {
     fn deadline(&self) -> Instant {
         self.deadline
@@ -96,7 +103,15 @@ impl Job for Push {
         Command::Push { list: Bytes::copy_from_slice(self.queue.as_bytes()), entries: self.bodies.clone() }
     }
 
-    fn end(self, outcome: Result<u64, CommandError>) {
+    fn end(mut self, outcome: Result<u64, CommandError>) {
+        let link = self.part.0.link.clone();
+        if let Err(error) = &outcome
+            && self.redirections < MOST_REDIRECTIONS
+            && link.nodes.moved(error)
+        {
+            self.redirections += 1;
+            return link.send(self);
+        }
         self.part.end(&self.queue, self.bodies.len(), outcome.map(drop));
     }
 }
@@ -108,7 +123,7 @@ async fn delay(part: Part, queue: Arc<str>, delays: Vec<Duration>, bodies: Vec<B
     let millis = delays.iter().map(|delay| Bytes::from(delay.as_millis().to_string()));
     let args: Vec<_> = millis.zip(entries).flat_map(|(delay, entry)| [delay, entry]).collect();
     let within = deadline.saturating_duration_since(Instant::now());
-    let done = link.connection.run(&link.scripts.delay, &[Keys::of(&queue).delayed], &args, within).await;
+    let done = link.nodes.run(&link.scripts.delay, &[Keys::of(&queue).delayed], &args, within).await;
     if done.is_ok() {
         delays.iter().for_each(|delay| link.due_at(&queue, crate::clock::after(*delay)));
     }

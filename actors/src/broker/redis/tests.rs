@@ -75,8 +75,10 @@ async fn a_close_carries_out_what_was_accepted_and_returns_the_rest() {
     let left: Vec<_> = left.array().iter().filter_map(|one| one.text()).collect();
     assert_eq!(left, ["2", "3", "4"]);
     let events = &broker.env().events;
-    let counts = [EventKind::Consumed, EventKind::Returned, EventKind::LostSettlement].map(|kind| events.count(kind));
-    assert_eq!(counts, [1, 1, 0]);
+    assert_eq!((events.count(EventKind::Consumed), events.count(EventKind::LostSettlement)), (1, 0));
+    // The acknowledgement makes room, so that the third may have been taken and returned, too.
+    assert!((1..=2).contains(&events.count(EventKind::Returned)));
+    assert_eq!(server.command(&["EXISTS", "mailer:leases"]).await.unwrap().integer(), Some(0), "it has left");
     assert_eq!(broker.connection(), ConnectionState::Closed);
     assert_eq!(send(&broker, "5").await.unwrap_err().to_string(), "not sent: the broker is closed");
     broker.close(tokio::time::Instant::now() + S).await;

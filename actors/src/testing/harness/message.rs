@@ -91,8 +91,8 @@ impl<A: Agent> Harness<A> {
             let settled = {
                 let instance = self.instance(at).await;
                 let consumers = instance.core.consumers.borrow().clone();
-                let Some(slot) = consumers.iter().find(|slot| slot.queue == queue) else {
-                    let consumed = list(consumers.iter().map(|slot| &*slot.queue));
+                let Some(slot) = consumers.iter().find(|slot| slot.source.queue == queue) else {
+                    let consumed = list(consumers.iter().map(|slot| &*slot.source.queue));
                     fail(at, &format!("the agent does not consume `{queue}`; it consumes {consumed}"));
                 };
                 let shared = &instance.core.shared;

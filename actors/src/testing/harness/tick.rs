@@ -1,7 +1,7 @@
 use std::panic::Location;
 
 use super::{Harness, fail};
-use crate::agent::{Agent, Instance, Ran, run_task};
+use crate::agent::{Agent, Instance, Ran, run_timer};
 use crate::error::HandlerError;
 
 impl<A: Agent> Harness<A> {
@@ -30,15 +30,14 @@ impl<A: Agent> Harness<A> {
 }
 
 async fn run<A: Agent>(instance: &Instance<A>, name: &str) -> Option<Ran> {
-    let _in_hand = instance.core.shared.env.gauge.begin();
     let plan = &instance.plan;
     if let Some(periodic) = plan.periodic.iter().find(|periodic| *periodic.handler.name == *name) {
         let options = &periodic.options;
         let timeout = options.timeout.unwrap_or(periodic.period);
-        return Some(run_task(instance, &periodic.handler, &options.layers, timeout, &periodic.task).await);
+        return Some(run_timer(instance, &periodic.handler, &options.layers, timeout, &periodic.task).await);
     }
     let cron = plan.cron.iter().find(|cron| *cron.handler.name == *name)?;
-    Some(run_task(instance, &cron.handler, &cron.options.layers, cron.options.timeout, &cron.task).await)
+    Some(run_timer(instance, &cron.handler, &cron.options.layers, cron.options.timeout, &cron.task).await)
 }
 
 fn known<A>(instance: &Instance<A>) -> String {

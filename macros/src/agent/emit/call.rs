@@ -7,7 +7,7 @@ use super::Writer;
 use crate::agent::handler::Handler;
 use crate::agent::kind::Kind;
 use crate::agent::settings::literal;
-use crate::agent::signature::Turn;
+use crate::agent::signature::{Payload, Turn};
 use crate::agent::types;
 
 /// As many as the tuples that are extractors.
@@ -32,10 +32,17 @@ impl Writer<'_> {
                 });
                 quote!(#register(&[#(#signals),*], #name, #closure))
             }
-            Kind::Consumer { queue } => {
-                let register = self.register("consumer");
-                let queue =
-                    queue.as_ref().or(signature.payload.as_ref()).map(|queue| self.stand_in("QueueName", queue));
+            Kind::Consumer { queue, policy } => {
+                let payload = signature.payload.as_ref();
+                let kind = if payload.is_some_and(|payload| payload.batched) { "batch_consumer" } else { "consumer" };
+                let register = self.register(kind);
+                let queue = queue.as_ref().or(payload.map(|payload| &payload.ty));
+                let queue = queue.map(|queue| self.stand_in("QueueName", queue));
+                let policy = payload.map(|payload| self.policy(policy, &payload.ty));
+                quote!(#register::<#queue, _, _, _, _>(#name, #closure) #policy)
+            }
+            Kind::Exhausted { queue } => {
+                let (register, queue) = (self.register("on_exhausted"), self.stand_in("QueueName", queue));
                 quote!(#register::<#queue, _, _, _, _>(#name, #closure))
             }
             Kind::Periodic { period } => {
@@ -80,10 +87,15 @@ impl Writer<'_> {
             arguments.push(quote!(me));
         }
         match (&signature.payload, self.payload_trait()) {
-            (Some(payload), Some(trait_name)) => {
-                let (ty, demand) = (self.stand_in(trait_name, payload), self.demand(trait_name, payload));
-                parameters.push(quote!(payload: #ty));
-                arguments.push(quote!(<() as #demand>::give(payload)));
+            (Some(Payload { ty, batched }), Some(trait_name)) => {
+                let (it, demand) = (self.stand_in(trait_name, ty), self.demand(trait_name, ty));
+                let (it, give) = if *batched {
+                    (quote!(::std::vec::Vec<::formicary::Item<#it>>), quote!(give_all))
+                } else {
+                    (it, quote!(give))
+                };
+                parameters.push(quote!(payload: #it));
+                arguments.push(quote!(<() as #demand>::#give(payload)));
             }
             (Some(_), None) => {
                 parameters.push(quote!(payload: ::formicary::SignalValue));

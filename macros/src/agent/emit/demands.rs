@@ -23,11 +23,11 @@ impl Writer<'_> {
         };
         match (kind, &signature.payload) {
             (Kind::Receiver { signals }, _) => signals.iter().for_each(|signal| add("SignalPayload", signal)),
-            (Kind::Consumer { queue }, Some(payload)) => add("QueueName", queue.as_ref().unwrap_or(payload)),
+            (Kind::Consumer { queue, .. }, Some(payload)) => add("QueueName", queue.as_ref().unwrap_or(&payload.ty)),
             _ => {}
         }
         if let (Some(trait_name), Some(payload)) = (self.payload_trait(), &signature.payload) {
-            add(trait_name, payload);
+            add(trait_name, &payload.ty);
         }
         for extractor in &signature.extractors {
             add(self.argument_trait(), &extractor.ty);

@@ -1,11 +1,13 @@
 //! A real Redis server for one test.
 
+mod cluster;
 mod options;
 mod resp;
 mod server;
 
 use std::path::PathBuf;
 
+pub use cluster::Cluster;
 pub use options::Options;
 pub use resp::{Connection, Reply};
 pub use server::Server;

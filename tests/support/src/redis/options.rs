@@ -1,5 +1,7 @@
 //! How a server is started.
 
+use std::ffi::OsString;
+
 use super::Server;
 
 /// Settings of a [`Server`]. The default: no persistence, no password.
@@ -9,6 +11,7 @@ pub struct Options {
     pub(super) append_only: bool,
     pub(super) password: Option<String>,
     pub(super) args: Vec<String>,
+    pub(super) env: Vec<(OsString, OsString)>,
 }
 
 impl Options {
@@ -27,6 +30,12 @@ impl Options {
     /// Adds an argument to the command line, such as `--maxmemory` and then `1mb`.
     pub fn arg(mut self, arg: &str) -> Self {
         self.args.push(arg.to_owned());
+        self
+    }
+
+    /// Adds variables to the environment, such as those of a [`WallClock`](crate::wall::WallClock).
+    pub fn envs(mut self, more: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>) -> Self {
+        self.env.extend(more.into_iter().map(|(name, value)| (name.into(), value.into())));
         self
     }
 

@@ -171,6 +171,7 @@ impl Server {
         command.arg("--dir").arg(self.folder.path());
         command.arg("--logfile").arg(self.folder.path().join("redis.log"));
         command.args(self.options.command_line());
+        command.envs(self.options.env.iter().cloned());
         let process = Child::spawn(command);
 
         let pid = format!("process_id:{}\r\n", process.pid());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use formicary_test_support::redis::Server;
+use formicary_test_support::redis::{Cluster, Server};
 use formicary_test_support::{require_redis, wait};
 
 use crate::{A_WHILE, SOON};
@@ -154,4 +154,23 @@ async fn a_restart_waits_until_the_data_is_loaded() {
     server.restart().await;
     let length = server.command(&["LLEN", "mailer"]).await.expect("a length");
     assert_eq!(length.integer(), Some(ENTRIES));
+}
+
+#[tokio::test]
+async fn a_cluster_has_three_nodes_with_their_own_slots() {
+    if !require_redis("a_cluster_has_three_nodes_with_their_own_slots") {
+        return;
+    }
+    let cluster = Cluster::start().await;
+    let mut owners = std::collections::HashSet::new();
+    for key in ["a", "b", "c", "d", "e", "f"] {
+        let owner = cluster.owner(key).await;
+        owner.command(&["SET", key, "1"]).await.expect("the owner takes its key");
+        owners.insert(owner.port());
+        for other in cluster.nodes().iter().filter(|node| node.port() != owner.port()) {
+            let moved = other.command(&["SET", key, "1"]).await.expect_err("another node").to_string();
+            assert!(moved.starts_with("MOVED ") && moved.ends_with(&owner.port().to_string()), "{moved}");
+        }
+    }
+    assert!(owners.len() > 1, "all on one node");
 }

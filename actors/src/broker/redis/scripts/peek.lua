@@ -1,4 +1,3 @@
 #!lua flags=no-writes
--- The oldest dead letters. KEYS: dead. ARGV: first, last. Returns: how many, {letter, ...} .
-local letters = redis.call('LRANGE', KEYS[1], ARGV[1], ARGV[2])
-return { #letters, letters }
+-- Dead letters. KEYS: dead. ARGV: first, last. Returns how many there are in all, {letter, ...}.
+return { redis.call('LLEN', KEYS[1]), redis.call('LRANGE', KEYS[1], ARGV[1], ARGV[2]) }

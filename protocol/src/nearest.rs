@@ -1,7 +1,7 @@
-//! Which known word an unknown one was meant to be.
+//! Which known word an unknown one was meant to be: for errors, when a package is built and when an agent starts.
 
 /// The nearest known word, when it is near enough to be meant: a third of the letters may differ.
-pub(super) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     // Longer ones are no slips of a finger, and the distance costs their square.
     const LONGEST: usize = 64;
     if word.chars().count() > LONGEST {

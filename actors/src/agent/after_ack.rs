@@ -1,0 +1,67 @@
+//! Work that begins when an acknowledgement was applied.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::handlers::IntoAnswer;
+use super::instance::{Core, guarded};
+use crate::error::HandlerError;
+use crate::events::{Event, EventKind, HandlerKind};
+use crate::stall::seen;
+
+/// It may be given from a thread of the pool.
+pub(crate) type AfterAck = Pin<Box<dyn Future<Output = Result<(), HandlerError>> + Send>>;
+
+/// How much one delivery may have of it.
+pub(crate) const MOST: usize = 64;
+
+pub(crate) fn boxed<R: IntoAnswer>(work: impl Future<Output = R> + Send + 'static) -> AfterAck {
+    Box::pin(async move { work.await.into_answer().map(drop) })
+}
+
+/// Runs what one handling left, in the order in which it was given, within one timeout for all of it.
+pub(crate) async fn run(core: &Core, handler: &Arc<str>, timeout: Duration, work: Vec<AfterAck>) {
+    let begun = Instant::now();
+    let all = async {
+        for one in work {
+            match guarded(seen(core.beat.watched(&core.shared.agent, handler), one)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => failed(core, handler, begun, &error),
+                Err(message) => panicked(core, handler, &message),
+            }
+        }
+    };
+    if tokio::time::timeout(timeout, all).await.is_err() {
+        failed(core, handler, begun, &HandlerError::of_kind("timeout", format!("no end within {timeout:?}")));
+    }
+}
+
+fn failed(core: &Core, handler: &Arc<str>, begun: Instant, error: &HandlerError) {
+    let (agent, events) = (&core.shared.agent, &core.shared.env.events);
+    if let Some(times) = events.line_due("after_ack failed", &format!("{agent}.{handler}")) {
+        tracing::warn!(%agent, %handler, times, "what was to be done after an acknowledgement failed: {error}");
+    }
+    events.emit(EventKind::Failed, || Event::Failed {
+        agent: agent.clone(),
+        handler: handler.clone(),
+        kind: HandlerKind::Task,
+        took: begun.elapsed(),
+        error: error.to_string().into(),
+    });
+}
+
+fn panicked(core: &Core, handler: &Arc<str>, message: &str) {
+    let (agent, events) = (&core.shared.agent, &core.shared.env.events);
+    if let Some(times) = events.line_due("after_ack panicked", &format!("{agent}.{handler}")) {
+        tracing::error!(%agent, %handler, times, "what was to be done after an acknowledgement panicked: {message}");
+    }
+    events.emit(EventKind::TaskPanicked, || Event::TaskPanicked {
+        agent: agent.clone(),
+        task: handler.clone(),
+        message: message.into(),
+    });
+}
