@@ -63,6 +63,7 @@ pub use formicary_actors::group::{
 };
 pub use formicary_actors::layers::{self, Layer, Next, layer};
 pub use formicary_actors::registry::{AgentId, AgentState, AgentStatus, CrashInfo, RestartKind, RestartPolicy};
+pub use formicary_actors::testing;
 pub use formicary_actors::{
     AdapterContext, Backoff, CallError, Cancelled, Clock, Env, Error, HandlerError, Ids, Limits, Load, Repeater, Retry,
     SendError, Unprepared, block_on,
@@ -96,3 +97,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/handlers.md")]
 struct Handlers;
+
+/// The code of the page about tests runs.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/testing.md")]
+struct Testing;
