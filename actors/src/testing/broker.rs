@@ -1,7 +1,6 @@
 //! The broker that records.
 
 mod adapter;
-mod seen;
 mod tap;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -12,7 +11,6 @@ use formicary_protocol::{Bytes, Queue};
 use tokio::sync::oneshot;
 
 use self::adapter::Adapter;
-use self::seen::SeenKeys;
 use super::Settled;
 use super::ledger::{Ledger, What};
 use super::view::{View, encoded};
@@ -64,7 +62,6 @@ struct Shared {
 struct Book {
     ledger: Ledger,
     scripts: BTreeMap<&'static str, Script>,
-    seen: SeenKeys,
     /// Deliveries of a harness, which stand in no queue.
     direct: BTreeMap<Token, Direct>,
     directs: u64,

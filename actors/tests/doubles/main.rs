@@ -9,3 +9,4 @@ mod compared;
 mod crashes;
 mod harness;
 mod outbox;
+mod policy;

@@ -18,8 +18,9 @@ use tokio::time::Instant;
 use self::adapter::{Adapter, Wake};
 use self::held::Held;
 use self::queue::QueueState;
+use self::seen::Remembered;
 use super::{Broker, BrokerPort};
-use crate::contract::Outgoing;
+use crate::contract::{Outgoing, Seen};
 use crate::{AdapterContext, Env};
 
 /// What `memory://` stands for: the queues of every group that shares it.
@@ -83,6 +84,11 @@ impl MemoryBroker {
     fn wake(&self) {
         let members: Vec<_> = self.state().members.values().filter_map(WeakRecipient::upgrade).collect();
         members.iter().for_each(|member| member.do_send(Wake));
+    }
+
+    /// Remembers a key of a queue, as an acknowledgement does. `false` when it is remembered already.
+    pub(crate) fn remember(&self, queue: &Arc<str>, seen: Seen) -> bool {
+        self.state().queue(queue).seen.remember(seen, self.capacity.get()) != Remembered::Known
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

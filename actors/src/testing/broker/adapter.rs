@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +10,12 @@ use super::tap::{Taken, Tap};
 use super::{Direct, RecordingBroker, Settled, What};
 use crate::broker::{Broker, settled};
 use crate::contract::{
-    Cancel, Capabilities, CloseBroker, Consume, ConsumerId, Dead, DescribeBroker, Description, Inspect, Outcome,
-    Outgoing, Reply, Send, SendOptions, Settle, SettleError, Settlement, WasSeen,
+    Cancel, Capabilities, CloseBroker, Consume, ConsumerId, Dead, DedupBy, DescribeBroker, Description, Inspect,
+    Outcome, Outgoing, Reply, Send, SendOptions, Settle, SettleError, Settlement, Token, WasSeen,
 };
-use crate::error::{Error, SendError};
-use crate::events::{Event, EventKind};
+use crate::error::SendError;
 
-/// Records, does what scripts say, and passes on what they do not. What a broker in memory may lack, outboxes and `dedup`,
-/// it does itself.
+/// Records, does what scripts say, and passes on what they do not.
 pub(super) struct Adapter {
     broker: RecordingBroker,
     inner: Broker,
@@ -58,52 +56,81 @@ impl Adapter {
         (failure.or_else(|| (delay > left).then(late)), delay.min(left))
     }
 
-    /// What remains to be done when an outcome is applied: the outbox, the key, the record.
-    fn applied(&self, consumer: &Consumer, applied: Applied) -> Settled {
-        let Applied { attempt, body, settlement, late } = applied;
-        let Settlement { outcome, failure, outbox, seen, .. } = settlement;
-        let queue = &consumer.queue;
-        let is_ack = outcome == Outcome::Ack && !late;
-        let seen = seen.filter(|_| is_ack);
-        let repeated = seen.is_some_and(|seen| !self.broker.book().seen.remember(queue, seen));
-        let settled = Settled {
-            queue: queue.to_string(),
-            attempt,
-            outcome,
-            error: failure.map(|failure| failure.error),
-            repeated,
-            late,
-        };
-        self.record(What::Settled(settled.clone()), queue, &consumer.name, &body);
-        if repeated {
-            let (queue, consumer) = (queue.clone(), consumer.name.clone());
-            let events = &self.inner.env().events;
-            events.emit(EventKind::Deduplicated, || Event::Deduplicated { queue, consumer });
-        } else if is_ack && !outbox.is_empty() {
-            for outgoing in &outbox {
-                self.record(What::PushedOnAck, &outgoing.queue, &consumer.name, &outgoing.body);
-            }
-            let deadline = self.inner.send_deadline();
-            self.pass_on(Send { batch: outbox, deadline, reply: Reply::unheard(), permit: None });
+    /// Records a settlement that was applied, or came too late, and what it sent.
+    fn settled(&self, consumer: &Consumer, settled: Settled, body: &Bytes, outbox: &[Outgoing]) {
+        let sends = settled.outcome == Outcome::Ack && !settled.late && !settled.repeated;
+        self.record(What::Settled(settled), &consumer.queue, &consumer.name, body);
+        for outgoing in outbox.iter().filter(|_| sends) {
+            self.record(What::PushedOnAck, &outgoing.queue, &consumer.name, &outgoing.body);
         }
-        settled
     }
 
-    /// Passes a batch on without the options that a broker in memory lacks.
-    fn pass_on(&self, mut send: Send) {
-        for outgoing in &mut send.batch {
-            outgoing.options = SendOptions { delay: outgoing.options.delay, ..SendOptions::default() };
+    /// Settles a delivery of a harness, which stands in no queue: here is all that is done.
+    fn settle_direct(&self, consumer: &Consumer, settlement: Settlement, direct: Direct) {
+        let Direct { attempt, body, told } = direct;
+        let mut settled = told_of(consumer, &settlement, attempt);
+        let Settlement { outcome, mut outbox, seen, .. } = settlement;
+        let is_ack = outcome == Outcome::Ack;
+        let memory = self.broker.memory();
+        settled.repeated = seen.is_some_and(|seen| is_ack && !memory.remember(&consumer.queue, seen));
+        let events = &self.inner.env().events;
+        match settled.repeated {
+            true => settled::deduplicated(events, &consumer.queue, &consumer.name),
+            false => settled::applied(events, &consumer.queue, &consumer.name, &outcome),
         }
-        self.inner.port().put(send);
+        self.settled(consumer, settled.clone(), &body, &outbox);
+        if is_ack && !settled.repeated && !outbox.is_empty() {
+            outbox.iter_mut().for_each(strip);
+            let deadline = self.inner.send_deadline();
+            self.inner.port().put(Send { batch: outbox, deadline, reply: Reply::unheard(), permit: None });
+        }
+        // A harness that has stopped waiting misses nothing: it is recorded.
+        drop(told.send(settled));
+    }
+
+    /// The keys of these settlements that are remembered before what is passed on next.
+    fn known(&self, consumer: ConsumerId, batch: &[Settlement]) -> impl Future<Output = BTreeSet<Arc<str>>> + use<> {
+        let keys: Vec<_> = batch.iter().filter_map(key_of).collect();
+        let (reply, seen) = Reply::new();
+        let deadline = self.inner.send_deadline();
+        self.inner.port().put(WasSeen { consumer, keys: keys.clone(), deadline, reply });
+        async move {
+            let seen = seen.await.and_then(Result::ok).unwrap_or_default();
+            keys.into_iter().zip(seen).filter_map(|(key, seen)| seen.then_some(key)).collect()
+        }
     }
 }
 
-/// A settlement, and whether it was in time.
-struct Applied {
-    attempt: u32,
+/// The key that a settlement leaves behind.
+fn key_of(settlement: &Settlement) -> Option<Arc<str>> {
+    let seen = settlement.seen.as_ref().filter(|_| settlement.outcome == Outcome::Ack);
+    seen.map(|seen| seen.key.clone())
+}
+
+/// A settlement that the broker in memory applies.
+struct Passed {
+    token: Token,
+    key: Option<Arc<str>>,
+    settled: Settled,
     body: Bytes,
-    settlement: Settlement,
-    late: bool,
+    outbox: Vec<Outgoing>,
+}
+
+/// Leaves a message without the options that a broker in memory lacks.
+fn strip(outgoing: &mut Outgoing) {
+    outgoing.options = SendOptions { delay: outgoing.options.delay, ..SendOptions::default() };
+}
+
+/// A settlement as it is recorded, when it is applied as it stands.
+fn told_of(consumer: &Consumer, settlement: &Settlement, attempt: u32) -> Settled {
+    Settled {
+        queue: consumer.queue.to_string(),
+        attempt,
+        outcome: settlement.outcome.clone(),
+        error: settlement.failure.as_ref().map(|failure| failure.error.clone()),
+        repeated: false,
+        late: false,
+    }
 }
 
 impl Actor for Adapter {
@@ -113,15 +140,16 @@ impl Actor for Adapter {
 impl Handler<Send> for Adapter {
     type Result = ();
 
-    fn handle(&mut self, send: Send, context: &mut Context<Self>) {
+    fn handle(&mut self, mut send: Send, context: &mut Context<Self>) {
         let (failure, delay) = self.script(&send);
         for Outgoing { queue, body, .. } in &send.batch {
             let what = failure.as_ref().map_or(What::Pushed, |error| What::NotPushed(error.to_string()));
             self.record(what, queue, &"".into(), body);
         }
+        send.batch.iter_mut().for_each(strip);
         let then = move |adapter: &mut Self| match failure {
             Some(error) => send.reply.send(Err(error)),
-            None => adapter.pass_on(send),
+            None => adapter.inner.port().put(send),
         };
         match delay {
             // What has no delay keeps its order.
@@ -142,7 +170,8 @@ impl Handler<Consume> for Adapter {
         let consumer = Consumer { queue: consume.queue.clone(), name: consume.consumer.clone(), tap: tap.clone() };
         self.record(What::Consumes, &consumer.queue, &consumer.name, &Bytes::new());
         self.consumers.insert(consume.id, consumer);
-        (consume.inlet, consume.outbox, consume.dedup) = (tap, Arc::default(), None);
+        // Ids of senders do not travel here; those that a harness gives come from it as keys.
+        (consume.inlet, consume.dedup) = (tap, consume.dedup.map(|_| DedupBy::Key));
         self.inner.port().put(consume);
     }
 }
@@ -156,42 +185,39 @@ impl Handler<Settle> for Adapter {
             return reply.into_iter().for_each(|reply| reply.send(Err(SettleError::Closed(batch.len()))));
         };
         let (mut plain, mut waiting) = (Vec::new(), Vec::new());
-        for settlement in batch {
-            let token = settlement.token;
-            let direct = self.broker.book().direct.remove(&token);
-            let Some(Direct { attempt, body, told }) = direct else {
-                plain.push(Settlement::new(token, settlement.outcome.clone()).failed(settlement.failure.clone()));
-                let Taken { attempt, body } = consumer.tap.take(token).unwrap_or_default();
-                waiting.push(Applied { attempt, body, settlement, late: false });
+        for mut settlement in batch {
+            let direct = self.broker.book().direct.remove(&settlement.token);
+            if let Some(direct) = direct {
+                self.settle_direct(&consumer, settlement, direct);
                 continue;
-            };
-            let outcome = settlement.outcome.clone();
-            let applied = self.applied(&consumer, Applied { attempt, body, settlement, late: false });
-            if !applied.repeated {
-                settled::applied(&self.inner.env().events, &consumer.queue, &consumer.name, &outcome);
             }
-            // A harness that has stopped waiting misses nothing: it is recorded.
-            drop(told.send(applied));
+            settlement.outbox.iter_mut().for_each(strip);
+            let Taken { attempt, body } = consumer.tap.take(settlement.token).unwrap_or_default();
+            let (token, key, outbox) = (settlement.token, key_of(&settlement), settlement.outbox.clone());
+            waiting.push(Passed { token, key, settled: told_of(&consumer, &settlement, attempt), body, outbox });
+            plain.push(settlement);
         }
         if plain.is_empty() {
             return reply.into_iter().for_each(|reply| reply.send(Ok(())));
         }
+        let known = self.known(id, &plain);
         let (own, pending) = Reply::new();
         self.inner.port().put(Settle { consumer: id, batch: plain.into(), reply: Some(own) });
-        // The outbox only goes out when the acknowledgement was applied.
-        let told = pending.into_actor(self).map(move |outcome, adapter, _| {
+        let both = async { (known.await, pending.await) };
+        context.spawn(both.into_actor(self).map(move |(mut known, outcome), adapter, _| {
             let outcome = outcome.unwrap_or(Err(SettleError::Closed(waiting.len())));
-            for mut applied in waiting {
-                applied.late = match &outcome {
+            for Passed { token, key, mut settled, body, outbox } in waiting {
+                settled.late = match &outcome {
                     Ok(()) => false,
-                    Err(SettleError::Late(tokens)) => tokens.contains(&applied.settlement.token),
+                    Err(SettleError::Late(tokens)) => tokens.contains(&token),
                     Err(_) => true,
                 };
-                adapter.applied(&consumer, applied);
+                // Of two in one batch the first is the new one.
+                settled.repeated = !settled.late && key.is_some_and(|key| !known.insert(key));
+                adapter.settled(&consumer, settled, &body, &outbox);
             }
             reply.into_iter().for_each(|reply| reply.send(outcome.clone()));
-        });
-        context.spawn(told);
+        }));
     }
 }
 
@@ -199,13 +225,7 @@ impl Handler<WasSeen> for Adapter {
     type Result = ();
 
     fn handle(&mut self, ask: WasSeen, _: &mut Context<Self>) {
-        let Some(consumer) = self.consumers.get(&ask.consumer) else {
-            return ask.reply.send(Err(Error::Closed("the consumer")));
-        };
-        let book = self.broker.book();
-        let seen = ask.keys.iter().map(|key| book.seen.has(&consumer.queue, key)).collect();
-        drop(book);
-        ask.reply.send(Ok(seen));
+        self.inner.port().put(ask);
     }
 }
 

@@ -2,9 +2,10 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use formicary_protocol::{Bytes, Failure, Queue};
+use tokio::sync::oneshot;
 
 use super::{Harness, fail, list};
-use crate::agent::Agent;
+use crate::agent::{Agent, Instance};
 use crate::contract::{Delivered, DeliveryInlet};
 use crate::testing::Settled;
 use crate::testing::view::encoded;
@@ -79,6 +80,29 @@ impl<A: Agent> Harness<A> {
         self.deliver(Location::caller(), queue, Bytes::copy_from_slice(body), Received::new())
     }
 
+    /// Delivers several messages together, as a batch consumer or `by` needs them, and returns what became of each, in their
+    /// order.
+    ///
+    /// # Panics
+    /// As [`Harness::message`].
+    #[track_caller]
+    pub fn messages<Q: Queue>(&self, messages: &[Q::Message]) -> impl Future<Output = Vec<Settled>> {
+        let at = Location::caller();
+        let bodies: Vec<_> = messages.iter().map(encoded).collect();
+        async move {
+            let instance = self.instance(at).await;
+            let first = Received::new();
+            let handed: Vec<_> =
+                bodies.into_iter().map(|body| self.hand(&instance, at, Q::NAME, body, &first)).collect();
+            drop(instance);
+            let mut settled = Vec::with_capacity(handed.len());
+            for handed in handed {
+                settled.push(self.settled(at, handed).await);
+            }
+            settled
+        }
+    }
+
     fn deliver(
         &self,
         at: &'static Location<'static>,
@@ -86,37 +110,49 @@ impl<A: Agent> Harness<A> {
         body: Bytes,
         received: Received,
     ) -> impl Future<Output = Settled> {
-        let queue: Arc<str> = queue.into();
+        let queue = queue.to_owned();
         async move {
-            let settled = {
-                let instance = self.instance(at).await;
-                let consumers = instance.core.consumers.borrow().clone();
-                let Some(slot) = consumers.iter().find(|slot| slot.source.queue == queue) else {
-                    let consumed = list(consumers.iter().map(|slot| &*slot.source.queue));
-                    fail(at, &format!("the agent does not consume `{queue}`; it consumes {consumed}"));
-                };
-                let shared = &instance.core.shared;
-                let handler = instance.plan.consumers.iter().find(|plan| *plan.queue.name == *queue);
-                let handler = handler.map(|plan| plan.handler.name.clone()).unwrap_or_default();
-                let now_ms = shared.env.clock.now_ms();
-                let earlier = received.earlier.iter();
-                let history: Vec<_> =
-                    earlier.map(|error| Failure::new(now_ms, &shared.agent, &handler, error)).collect();
-                let attempt = u32::try_from(history.len()).unwrap_or(u32::MAX).saturating_add(1);
-                let (token, settled) = self.broker.expect(attempt, body.clone());
-                slot.inbox.deliver(Delivered {
-                    token,
-                    id: received.id.as_deref().map_or_else(|| shared.env.ids.id(), Into::into),
-                    attempt,
-                    first_seen_ms: now_ms,
-                    history: history.into(),
-                    metadata: Arc::new([]),
-                    body,
-                });
-                settled
-            };
-            let settled = self.unless_crashed(at, settled).await;
-            settled.unwrap_or_else(|_| fail(at, "the broker has ended before the message was settled"))
+            let handed = self.hand(&*self.instance(at).await, at, &queue, body, &received);
+            self.settled(at, handed).await
         }
+    }
+
+    /// Puts a message into the inbox of its consumer.
+    fn hand(
+        &self,
+        instance: &Instance<A>,
+        at: &Location<'_>,
+        queue: &str,
+        body: Bytes,
+        received: &Received,
+    ) -> oneshot::Receiver<Settled> {
+        let consumers = instance.core.consumers.borrow().clone();
+        let Some(slot) = consumers.iter().find(|slot| *slot.source.queue == *queue) else {
+            let consumed = list(consumers.iter().map(|slot| &*slot.source.queue));
+            fail(at, &format!("the agent does not consume `{queue}`; it consumes {consumed}"));
+        };
+        let shared = &instance.core.shared;
+        let handler = instance.plan.consumers.iter().find(|plan| *plan.queue.name == *queue);
+        let handler = handler.map(|plan| plan.handler.name.clone()).unwrap_or_default();
+        let now_ms = shared.env.clock.now_ms();
+        let earlier = received.earlier.iter();
+        let history: Vec<_> = earlier.map(|error| Failure::new(now_ms, &shared.agent, &handler, error)).collect();
+        let attempt = u32::try_from(history.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let (token, settled) = self.broker.expect(attempt, body.clone());
+        slot.inbox.deliver(Delivered {
+            token,
+            id: received.id.as_deref().map_or_else(|| shared.env.ids.id(), Into::into),
+            attempt,
+            first_seen_ms: now_ms,
+            history: history.into(),
+            metadata: Arc::new([]),
+            body,
+        });
+        settled
+    }
+
+    async fn settled(&self, at: &'static Location<'static>, handed: oneshot::Receiver<Settled>) -> Settled {
+        let settled = self.unless_crashed(at, handed).await;
+        settled.unwrap_or_else(|_| fail(at, "the broker has ended before the message was settled"))
     }
 }
