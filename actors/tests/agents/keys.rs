@@ -119,8 +119,10 @@ impl Agent for Fails {
     fn declare(agent: &mut AgentBuilder<Self>) {
         agent
             .consumer::<Job, _, _, _, _>("work", async |me: &Self, job: Job, delivery: Delivery| {
+                if job.n == 100 {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
                 me.0.add(job.n.to_string());
-                tokio::task::yield_now().await;
                 if job.n == 100 && delivery.attempt() == 1 { Err("not yet") } else { Ok(()) }
             })
             .retry(Retry::constant(Duration::from_millis(100)).jitter(1.0))
