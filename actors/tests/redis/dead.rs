@@ -86,6 +86,8 @@ async fn each_reason_is_counted_and_peeked_replayed_and_purged_alone() {
     let dead =
         got.iter().enumerate().map(|(n, one)| settle(one.token, Outcome::Dead { reason: reasons[n % 3].clone() }));
     broker.settled(id, dead.collect::<Vec<_>>()).await.unwrap();
+    let kept = server.command(&["HGET", "mailer:meta", "dead:undecodable"]).await.unwrap();
+    assert_eq!(kept.text().unwrap(), "150", "counted in the step that buries");
     let counted = async || {
         let counts = broker.inspect("mailer").await.unwrap();
         let DeadCounts { exhausted, undecodable, other, .. } = counts.dead_by;
