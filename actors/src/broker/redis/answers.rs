@@ -7,7 +7,7 @@ use super::field::Field;
 use super::intake::{Called, Service};
 use super::keys::FORMAT;
 use super::pause::Pause;
-use super::settle;
+use super::settle::{self, NOT_NOW};
 use super::turn::{Answer, Turn};
 use crate::redis::{CommandError, Reply, Waited};
 
@@ -56,9 +56,11 @@ impl Service {
             Ok(answer) => {
                 self.see_lease(&answer);
                 settle::tell(&self.link, &self.consumer, settlements, &answer);
-                match self.consumer.refused.borrow().is_empty() {
-                    true => self.settlements = Pause::default(),
-                    false => self.settlements.lengthen(),
+                self.settlements = Pause::default();
+                if answer.settled.contains(&NOT_NOW) {
+                    self.refusals.lengthen();
+                } else if !answer.settled.is_empty() {
+                    self.refusals = Pause::default();
                 }
                 if took {
                     self.look = answer.more;
@@ -83,7 +85,14 @@ impl Service {
     pub(super) fn waited(&mut self, turn: &Turn, waited: Result<Waited, CommandError>) {
         let unclear = || CommandError::Unknown("the answer to a turn is not understood".to_owned());
         let (refusal, ran) = match waited {
-            Ok(Waited { refusal: Some(error), .. }) if self.moved(&error) => return,
+            Ok(Waited { refusal: Some(error), ran }) if self.moved(&error) => {
+                // The queue may have come to that node between the wait and the script.
+                match ran {
+                    Ok(_) => self.consumer.unsure.set(true),
+                    Err(error) => self.may_have_taken(&error),
+                }
+                return;
+            }
             Ok(Waited { refusal, ran }) => (refusal, ran),
             Err(error) => (None, Err(error)),
         };
@@ -103,20 +112,19 @@ impl Service {
             }
         }
         // A server that is out of memory does not block, and still lets us take: so we look from time to time.
-        if let Some(refusal) = refusal {
-            self.look = true;
-            self.takes.lengthen();
-            self.refused(&refusal);
+        match refusal {
+            Some(refusal) => {
+                self.waits.lengthen();
+                self.refused(&refusal);
+            }
+            None => self.waits = Pause::default(),
         }
     }
 
     /// The node that was asked has the queue not, or no longer.
     fn moved(&mut self, error: &CommandError) -> bool {
-        let moved = self.reader.is_some() && self.link.nodes.moved(error);
-        if moved {
-            self.reader = Some(self.link.open_reader(&self.consumer));
-            self.look = true;
-        }
+        let moved = self.reader.as_ref().is_some_and(|reader| self.link.nodes.moved(reader.endpoint(), error));
+        self.look |= moved;
         moved
     }
 
