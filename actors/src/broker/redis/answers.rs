@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use formicary_protocol::Bytes;
 use tokio::time::Instant;
 
 use super::deliver::deliver;
@@ -18,7 +19,7 @@ impl Service {
         self.alone = false;
         match called {
             Called::Turn(turn, reply) => self.turned(&turn, reply),
-            Called::Held(Ok(reply)) => self.recovered(reply),
+            Called::Held(Ok(place)) => self.recovered(place),
             Called::Entered(Ok(format)) if format == FORMAT => (self.lapsed, self.look) = (false, true),
             Called::Entered(Ok(format)) => {
                 let format = String::from_utf8_lossy(&format).escape_debug().to_string();
@@ -180,11 +181,9 @@ impl Service {
     }
 
     /// Delivers what is in our place without our knowing. What a read that is under way has taken comes with its answer.
-    fn recovered(&mut self, reply: Reply) {
-        let mut values =
-            reply.list().and_then(|mut list| list.pop()).and_then(Reply::list).unwrap_or_default().into_iter();
+    fn recovered(&mut self, place: Vec<(Bytes, Bytes)>) {
         let (mut entries, mut bodies) = (Vec::new(), Vec::new());
-        while let (Some(Reply::Bytes(field)), Some(Reply::Bytes(value))) = (values.next(), values.next()) {
+        for (field, value) in place {
             match Field::parse(&field).filter(|field| !self.consumer.knows(*field) && !self.awaits(*field)) {
                 Some(field) if field.is_fresh() => bodies.push((field, value)),
                 Some(field) => entries.push((field, value)),

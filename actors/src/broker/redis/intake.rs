@@ -13,6 +13,7 @@ use super::consume;
 use super::consumer::Consumer;
 use super::pause::Pause;
 use super::pending::Pending;
+use super::recover::in_place;
 use super::settle;
 use super::turn::{Turn, turns_at_once};
 use crate::redis::{CommandError, Connection, Reply, Waited};
@@ -56,7 +57,7 @@ pub(super) type Task<T> = Pin<Box<dyn Future<Output = T>>>;
 /// What came of a call.
 pub(super) enum Called {
     Turn(Turn, Result<Reply, CommandError>),
-    Held(Result<Reply, CommandError>),
+    Held(Result<Vec<(Bytes, Bytes)>, CommandError>),
     Entered(Result<Bytes, CommandError>),
     Left(Result<Reply, CommandError>),
 }
@@ -175,10 +176,7 @@ impl Service {
             return None;
         }
         if consumer.unsure.take() {
-            return Some(Box::pin(async move {
-                let keys = std::slice::from_ref(&consumer.taken);
-                Called::Held(link.run(&link.scripts.held, keys, &[]).await)
-            }));
+            return Some(Box::pin(async move { Called::Held(in_place(&link, &consumer).await) }));
         }
         if self.rests() {
             return Some(Box::pin(async move {
