@@ -20,3 +20,5 @@ mod dead;
 mod leases;
 #[path = "redis/outbox.rs"]
 mod outbox;
+#[path = "redis/refusals.rs"]
+mod refusals;

@@ -13,7 +13,7 @@
 //! - `consume`: how a consumer begins. `intake`, `answers`: its task. `turn`: the one script by which it settles and takes.
 //! - `deliver`: messages on their way in.
 //! - `settle`: what became of messages, kept until the server has it (`pending`).
-//! - `lease`: who lives. `reclaim`: what the dead had.
+//! - `lease`: who lives. `reclaim`: what the dead had. `recover`: what we have and were not told of.
 //! - `inspect`, `dead`, `seen`: counts, dead letters, remembered keys.
 
 mod adapter;
@@ -34,6 +34,7 @@ mod pending;
 mod publish;
 mod reasons;
 mod reclaim;
+mod recover;
 mod scripts;
 mod seen;
 mod settle;

@@ -66,7 +66,9 @@ impl Connection {
         };
         self.shared.saw_activity();
         let refusal = read(waited).err().filter(|error| matches!(error, CommandError::Refused { .. }));
-        Ok(Waited { refusal, ran: read(ran) })
+        let waited = Waited { refusal, ran: read(ran) };
+        waited.refusal.iter().chain(waited.ran.as_ref().err()).for_each(|error| self.shared.break_if_demoted(error));
+        Ok(waited)
     }
 }
 

@@ -28,7 +28,11 @@ impl Connection {
         let args: Vec<Value> = args.into_iter().map(Value::Bytes).collect();
         let send = async |client: Timed| client.custom_raw(raw(name, false), args.clone()).await;
         let frame = self.call(within, send).await?;
-        Reply::from_frame(frame).map_err(|text| CommandError::refused(&text))
+        Reply::from_frame(frame).map_err(|text| {
+            let error = CommandError::refused(&text);
+            self.shared.break_if_demoted(&error);
+            error
+        })
     }
 
     pub(super) async fn call<T>(
@@ -56,7 +60,9 @@ impl Connection {
                 Fate::Unknown(text) => return Err(CommandError::Unknown(text)),
                 Fate::Refused(text) => {
                     self.shared.saw_activity();
-                    return Err(CommandError::refused(&text));
+                    let error = CommandError::refused(&text);
+                    self.shared.break_if_demoted(&error);
+                    return Err(error);
                 }
             }
         }

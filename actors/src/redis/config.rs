@@ -29,16 +29,18 @@ pub struct RedisConfig {
 const LEASE: Duration = Duration::from_secs(15);
 /// The shortest lease.
 const LEAST_LEASE: Duration = Duration::from_millis(100);
+/// The longest lease.
+const LONGEST_LEASE: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many keys a queue remembers at most, unless set.
 const REMEMBERED_KEYS: NonZeroUsize = NonZeroUsize::new(1_000_000).unwrap();
 
 impl RedisConfig {
     /// For a broker: how long a consumer that gives no sign of life keeps the messages that it holds. It gives one every
     /// third of this time; when it has given none for a lease, the other consumers of its queue take its messages over,
-    /// within one and a half. Default 15 s, at least 100 ms. Give all processes the same.
+    /// within one and a half. Default 15 s, at least 100 ms, at most a day. Give all processes the same.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.lease = lease.max(LEAST_LEASE);
+        self.lease = lease.clamp(LEAST_LEASE, LONGEST_LEASE);
         self
     }
 

@@ -1,7 +1,8 @@
 //! One connection that is kept up for ever, as its owner holds it.
 
 use super::{
-    ConnectError, Endpoint, Receiver, Settings, State, backoff::Backoff, gate::Gate, life, subscription::Sink,
+    CommandError, ConnectError, Endpoint, Receiver, Settings, State, backoff::Backoff, gate::Gate, life,
+    subscription::Sink,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -120,6 +121,14 @@ impl Shared {
     /// Gives the present link up; the life cycle replaces it.
     pub(super) fn break_link(&self, reason: ConnectError) {
         self.broken.send_replace(Some(reason));
+    }
+
+    /// A server that has become a replica refuses every write, as long as the connection lasts: a new one may reach the
+    /// master that came in its place.
+    pub(super) fn break_if_demoted(&self, error: &CommandError) {
+        if error.has_code("READONLY") {
+            self.break_link(ConnectError::Refused(error.to_string()));
+        }
     }
 
     pub(super) fn forget_breaks(&self) {

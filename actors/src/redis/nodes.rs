@@ -82,12 +82,12 @@ impl<J: Job> Nodes<J> {
         (self.open)(self.of(key).connection.endpoint().clone(), role, settings)
     }
 
-    /// Notes where the server says that a key is. `true`: ask there.
-    pub fn moved(&self, error: &CommandError) -> bool {
+    /// Notes where a node, which was `asked`, says that a key is. `true`: ask there.
+    pub fn moved(&self, asked: &Endpoint, error: &CommandError) -> bool {
         let Some((slot, (host, port))) = moved(error) else { return false };
         let home = self.home().endpoint();
-        // A node that does not know its own name leaves it out: it is where it was asked.
-        let host = if host.is_empty() { home.host.clone() } else { host };
+        // Of a node whose name it does not know it says only the port: the name is that under which it was asked.
+        let host = if ["", "?"].contains(&&*host) { asked.host.clone() } else { host };
         let mut known = self.known.borrow_mut();
         let Known { owners, others, opened } = &mut *known;
         if (&host, port) == (&home.host, home.port) {
@@ -102,9 +102,26 @@ impl<J: Job> Nodes<J> {
             });
             owners.insert(slot, owner);
         }
-        let needed: BTreeSet<_> = owners.values().collect();
-        others.retain(|address, _| needed.contains(address));
+        known.drop_unneeded();
         true
+    }
+
+    /// A command for this key came to nothing. If its node is away, the slot may have another one since: the home node is
+    /// asked next.
+    pub fn failed(&self, key: &[u8], error: &CommandError) {
+        let refused = matches!(error, CommandError::Refused { .. });
+        if !refused && !self.of(key).connection.shared.gate.is_open() {
+            let mut known = self.known.borrow_mut();
+            known.owners.remove(&redis_keyslot(key));
+            known.drop_unneeded();
+        }
+    }
+
+    /// Whether a connection goes to the node that has a key, as far as is known.
+    pub fn is_at(&self, connection: &Connection, key: &[u8]) -> bool {
+        let there = self.of(key);
+        let (here, there) = (connection.endpoint(), there.connection.endpoint());
+        (&here.host, here.port) == (&there.host, there.port)
     }
 
     /// Runs a script where its first key is.
@@ -120,8 +137,12 @@ impl<J: Job> Nodes<J> {
         for _ in 0..=MOST_REDIRECTIONS {
             let connection = self.of(first).connection.clone();
             match connection.run(script, keys, args, deadline.saturating_duration_since(Instant::now())).await {
-                Err(error) if self.moved(&error) => {}
-                outcome => return outcome,
+                Err(error) if self.moved(connection.endpoint(), &error) => {}
+                Err(error) => {
+                    self.failed(first, &error);
+                    return Err(error);
+                }
+                done => return done,
             }
         }
         Err(CommandError::NotSent(format!("the cluster redirected the command more than {MOST_REDIRECTIONS} times")))
@@ -147,6 +168,13 @@ impl<J: Job> Nodes<J> {
     }
 }
 
+impl<J: Job> Known<J> {
+    fn drop_unneeded(&mut self) {
+        let needed: BTreeSet<_> = self.owners.values().collect();
+        self.others.retain(|address, _| needed.contains(address));
+    }
+}
+
 /// `MOVED 3999 127.0.0.1:6381`.
 fn moved(error: &CommandError) -> Option<(u16, Address)> {
     let CommandError::Refused { code, message } = error else { return None };
@@ -167,6 +195,7 @@ mod tests {
         assert_eq!(moved("MOVED 3999 127.0.0.1:6381"), Some((3999, ("127.0.0.1".to_owned(), 6381))));
         assert_eq!(moved("MOVED 1 ::1:6381"), Some((1, ("::1".to_owned(), 6381))));
         assert_eq!(moved("MOVED 1 :6381"), Some((1, (String::new(), 6381))));
+        assert_eq!(moved("MOVED 1 ?:6381"), Some((1, ("?".to_owned(), 6381))));
         for other in ["MOVED", "MOVED x y:1", "MOVED 1 host:", "ASK 3999 127.0.0.1:6381", "ERR no", ""] {
             assert_eq!(moved(other), None, "{other}");
         }

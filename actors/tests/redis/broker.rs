@@ -86,6 +86,28 @@ async fn python_pushes_and_pops_beside_us_and_bodies_are_any_bytes() {
     assert!(again.iter().all(|one| one.attempt == 1));
 }
 
+async fn returned_together(count: usize, bytes: usize) {
+    let server = Server::start().await;
+    let broker = broker(&server.url());
+    for n in 0..count {
+        broker.dynamic("mailer", &json!(format!("{n:05}{}", "x".repeat(bytes)))).await.unwrap();
+    }
+    let (id, tray) = consume(&broker, count).await;
+    let got = tray.until(count).await;
+    broker.settle(id, got.iter().map(|one| settle(one.token, Outcome::Return)).collect::<Vec<_>>());
+    tray.until(2 * count).await;
+    assert!(tray.bodies()[count..] == tray.bodies()[..count], "{count} of {bytes} bytes come in another order");
+}
+
+#[actix::test]
+async fn more_returns_than_one_turn_settles_keep_their_order() {
+    if !require_redis("more_returns_than_one_turn_settles_keep_their_order") {
+        return;
+    }
+    returned_together(600, 1).await;
+    returned_together(16, 300_000).await;
+}
+
 #[actix::test]
 async fn returns_go_to_the_head_in_their_old_order() {
     if !require_redis("returns_go_to_the_head_in_their_old_order") {

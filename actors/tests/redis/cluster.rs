@@ -100,6 +100,17 @@ async fn on_a_cluster_an_outbox_goes_with_the_acknowledgement() {
     assert_eq!(ask(cluster.owner("{mail}s").await, &["LLEN", "{mail}s"]).await, 1);
 }
 
+/// A queue that is not at the first node.
+async fn queue_elsewhere(cluster: &Cluster) -> String {
+    for n in 0.. {
+        let queue = format!("{{{n}}}jobs");
+        if cluster.owner(&queue).await.port() != cluster.nodes()[0].port() {
+            return queue;
+        }
+    }
+    unreachable!("every slot is at the first node")
+}
+
 #[actix::test]
 async fn what_a_dead_consumer_had_on_another_node_comes_back() {
     if !require_redis("what_a_dead_consumer_had_on_another_node_comes_back") {
@@ -107,13 +118,7 @@ async fn what_a_dead_consumer_had_on_another_node_comes_back() {
     }
     let cluster = Cluster::start().await;
     let home = &cluster.nodes()[0];
-    let mut queue = "{0}jobs".to_owned();
-    for n in 0.. {
-        queue = format!("{{{n}}}jobs");
-        if cluster.owner(&queue).await.port() != home.port() {
-            break;
-        }
-    }
+    let queue = queue_elsewhere(&cluster).await;
     let (first, second) = (broker(home, &[&queue]), broker(home, &[&queue]));
     let (_, tray) = consume(&first, &queue).await;
     first.dynamic(&queue, &json!("precious")).await.unwrap();
@@ -170,6 +175,40 @@ async fn a_queue_that_moves_to_another_node_is_followed() {
     assert_eq!(&after.body[..], b"\"after\"");
     broker.settle(id, Settlement::new(after.token, Outcome::Ack));
     empty(&broker, queue).await;
+}
+
+#[actix::test]
+async fn a_queue_whose_node_dies_is_found_where_it_comes_back() {
+    if !require_redis("a_queue_whose_node_dies_is_found_where_it_comes_back") {
+        return;
+    }
+    let cluster = Cluster::start().await;
+    let queue = queue_elsewhere(&cluster).await;
+    let (home, owner) = (&cluster.nodes()[0], cluster.owner(&queue).await);
+    let heir = cluster.nodes().iter().find(|node| ![home.port(), owner.port()].contains(&node.port())).unwrap();
+    let broker = broker(home, &[&queue]);
+    let (id, tray) = consume(&broker, &queue).await;
+    broker.dynamic(&queue, &json!("before")).await.unwrap();
+    broker.settle(id, Settlement::new(tray.until(1).await[0].token, Outcome::Ack));
+    empty(&broker, &queue).await;
+    let slot = ask(home, &["CLUSTER", "KEYSLOT", &queue]).await.to_string();
+    let heir_id = heir.command(&["CLUSTER", "MYID"]).await.unwrap().text().unwrap();
+    for node in [home, heir] {
+        node.command(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]).await.unwrap();
+    }
+    // The others give its slot to one that lives, as a failover does.
+    owner.command(&["SHUTDOWN", "NOSAVE"]).await.ok();
+    for node in [heir, home] {
+        node.command(&["CLUSTER", "SETSLOT", &slot, "NODE", &heir_id]).await.unwrap();
+    }
+    heir.command(&["CLUSTER", "BUMPEPOCH"]).await.unwrap();
+    wait::until(20 * S, "a send", async || broker.dynamic(&queue, &json!("after")).await.is_ok()).await;
+    // Not by a send, and not by a take: the read that waits is at the new node.
+    let after = tray.until(2).await[1].clone();
+    broker.settle(id, Settlement::new(after.token, Outcome::Ack));
+    empty(&broker, &queue).await;
+    heir.command(&["RPUSH", &queue, "3"]).await.unwrap();
+    tray.until(3).await;
 }
 
 #[actix::test]

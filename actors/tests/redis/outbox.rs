@@ -221,3 +221,20 @@ async fn ids_of_senders_do_not_exist_on_lists() {
     let capabilities = broker.describe().await.unwrap().capabilities;
     assert!(capabilities.outbox && capabilities.dedup);
 }
+
+#[actix::test]
+async fn a_window_of_any_length_can_be_remembered() {
+    if !require_redis("a_window_of_any_length_can_be_remembered") {
+        return;
+    }
+    let server = Server::start().await;
+    let broker = broker(&server.url());
+    let (id, tray) = consume(&broker, 2).await;
+    for (n, window) in [Duration::ZERO, Duration::MAX].into_iter().enumerate() {
+        broker.dynamic("mailer", &json!(n)).await.unwrap();
+        let token = tray.until(n + 1).await[n].token;
+        broker.settled(id, seen(token, &format!("key {n}"), window, Vec::new())).await.unwrap();
+    }
+    assert_eq!(taken(&server, "mailer").await, 0);
+    assert!(ask(&server, &["PTTL", "mailer:seen"]).await > 0);
+}

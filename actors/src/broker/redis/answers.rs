@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use formicary_protocol::Bytes;
 use tokio::time::Instant;
 
 use super::deliver::deliver;
@@ -7,7 +8,7 @@ use super::field::Field;
 use super::intake::{Called, Service};
 use super::keys::FORMAT;
 use super::pause::Pause;
-use super::settle;
+use super::settle::{self, NOT_NOW};
 use super::turn::{Answer, Turn};
 use crate::redis::{CommandError, Reply, Waited};
 
@@ -18,7 +19,7 @@ impl Service {
         self.alone = false;
         match called {
             Called::Turn(turn, reply) => self.turned(&turn, reply),
-            Called::Held(Ok(reply)) => self.recovered(reply),
+            Called::Held(Ok(place)) => self.recovered(place),
             Called::Entered(Ok(format)) if format == FORMAT => (self.lapsed, self.look) = (false, true),
             Called::Entered(Ok(format)) => {
                 let format = String::from_utf8_lossy(&format).escape_debug().to_string();
@@ -56,9 +57,11 @@ impl Service {
             Ok(answer) => {
                 self.see_lease(&answer);
                 settle::tell(&self.link, &self.consumer, settlements, &answer);
-                match self.consumer.refused.borrow().is_empty() {
-                    true => self.settlements = Pause::default(),
-                    false => self.settlements.lengthen(),
+                self.settlements = Pause::default();
+                if answer.settled.contains(&NOT_NOW) {
+                    self.refusals.lengthen();
+                } else if !answer.settled.is_empty() {
+                    self.refusals = Pause::default();
                 }
                 if took {
                     self.look = answer.more;
@@ -83,7 +86,14 @@ impl Service {
     pub(super) fn waited(&mut self, turn: &Turn, waited: Result<Waited, CommandError>) {
         let unclear = || CommandError::Unknown("the answer to a turn is not understood".to_owned());
         let (refusal, ran) = match waited {
-            Ok(Waited { refusal: Some(error), .. }) if self.moved(&error) => return,
+            Ok(Waited { refusal: Some(error), ran }) if self.moved(&error) => {
+                // The queue may have come to that node between the wait and the script.
+                match ran {
+                    Ok(_) => self.consumer.unsure.set(true),
+                    Err(error) => self.may_have_taken(&error),
+                }
+                return;
+            }
             Ok(Waited { refusal, ran }) => (refusal, ran),
             Err(error) => (None, Err(error)),
         };
@@ -103,20 +113,19 @@ impl Service {
             }
         }
         // A server that is out of memory does not block, and still lets us take: so we look from time to time.
-        if let Some(refusal) = refusal {
-            self.look = true;
-            self.takes.lengthen();
-            self.refused(&refusal);
+        match refusal {
+            Some(refusal) => {
+                self.waits.lengthen();
+                self.refused(&refusal);
+            }
+            None => self.waits = Pause::default(),
         }
     }
 
     /// The node that was asked has the queue not, or no longer.
     fn moved(&mut self, error: &CommandError) -> bool {
-        let moved = self.reader.is_some() && self.link.nodes.moved(error);
-        if moved {
-            self.reader = Some(self.link.open_reader(&self.consumer));
-            self.look = true;
-        }
+        let moved = self.reader.as_ref().is_some_and(|reader| self.link.nodes.moved(reader.endpoint(), error));
+        self.look |= moved;
         moved
     }
 
@@ -172,11 +181,9 @@ impl Service {
     }
 
     /// Delivers what is in our place without our knowing. What a read that is under way has taken comes with its answer.
-    fn recovered(&mut self, reply: Reply) {
-        let mut values =
-            reply.list().and_then(|mut list| list.pop()).and_then(Reply::list).unwrap_or_default().into_iter();
+    fn recovered(&mut self, place: Vec<(Bytes, Bytes)>) {
         let (mut entries, mut bodies) = (Vec::new(), Vec::new());
-        while let (Some(Reply::Bytes(field)), Some(Reply::Bytes(value))) = (values.next(), values.next()) {
+        for (field, value) in place {
             match Field::parse(&field).filter(|field| !self.consumer.knows(*field) && !self.awaits(*field)) {
                 Some(field) if field.is_fresh() => bodies.push((field, value)),
                 Some(field) => entries.push((field, value)),

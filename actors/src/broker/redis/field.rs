@@ -80,9 +80,12 @@ fn digits(into: &mut Vec<u8>, mut number: u64, width: usize) {
 #[derive(Debug, Default)]
 pub(super) struct Stamps(std::cell::Cell<u64>);
 
+/// The latest time of a clock that is believed, in the year 2286: stamps have thirteen digits, with room for those that follow.
+const LATEST: u64 = 9_999_999_000_000;
+
 impl Stamps {
     pub(super) fn next(&self, now_ms: u64) -> u64 {
-        self.0.set(now_ms.max(self.0.get() + 1));
+        self.0.set(now_ms.min(LATEST).max(self.0.get() + 1));
         self.0.get()
     }
 }
@@ -115,5 +118,11 @@ mod tests {
     fn a_clock_that_stands_or_goes_back_gives_new_stamps() {
         let stamps = Stamps::default();
         assert_eq!([5, 5, 3, 9].map(|now| stamps.next(now)), [5, 6, 7, 9]);
+    }
+
+    #[test]
+    fn a_clock_beyond_all_time_still_gives_thirteen_digits() {
+        let field = Field::new(true, Stamps::default().next(u64::MAX), 0);
+        assert_eq!(Field::parse(&field.bytes()), Some(field));
     }
 }

@@ -13,6 +13,7 @@ use super::consume;
 use super::consumer::Consumer;
 use super::pause::Pause;
 use super::pending::Pending;
+use super::recover::in_place;
 use super::settle;
 use super::turn::{Turn, turns_at_once};
 use crate::redis::{CommandError, Connection, Reply, Waited};
@@ -45,6 +46,10 @@ pub(super) struct Service {
     pub(super) strange: bool,
     pub(super) takes: Pause,
     pub(super) settlements: Pause,
+    /// The server refused single settlements; all others go on.
+    pub(super) refusals: Pause,
+    /// The server refuses to wait.
+    pub(super) waits: Pause,
 }
 
 pub(super) type Task<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -52,7 +57,7 @@ pub(super) type Task<T> = Pin<Box<dyn Future<Output = T>>>;
 /// What came of a call.
 pub(super) enum Called {
     Turn(Turn, Result<Reply, CommandError>),
-    Held(Result<Reply, CommandError>),
+    Held(Result<Vec<(Bytes, Bytes)>, CommandError>),
     Entered(Result<Bytes, CommandError>),
     Left(Result<Reply, CommandError>),
 }
@@ -72,6 +77,8 @@ pub(super) async fn serve(link: Rc<Link>, consumer: Rc<Consumer>) {
         strange: false,
         takes: Pause::default(),
         settlements: Pause::default(),
+        refusals: Pause::default(),
+        waits: Pause::default(),
     };
     while !service.link.ended.get() {
         service.begin();
@@ -127,24 +134,34 @@ impl Service {
         while let Some(turn) = self.next_turn() {
             self.calls.push(turn);
         }
-        let idle = !self.look && !self.lapsed && !self.consumer.is_cancelled() && self.takes.is_over();
-        if let Some(reader) = self.reader.as_ref().filter(|_| idle && self.wait.is_none() && self.consumer.free() > 0) {
-            let (link, reader, consumer) = (self.link.clone(), reader.clone(), self.consumer.clone());
-            let turn = self.turn(&[], self.consumer.free());
-            self.awaited = Some(turn.stamp);
-            self.wait = Some(Box::pin(async move {
-                let block = MOST_BLOCK.min(link.heartbeat());
-                let waited =
-                    reader.wait_and_run(&consumer.keys.list, block, &link.scripts.turn, &turn.keys, &turn.args).await;
-                (turn, waited)
-            }));
+        let idle = !self.look && !self.lapsed && !self.consumer.is_cancelled();
+        let rested = self.takes.is_over() && self.waits.is_over();
+        if idle && rested && self.wait.is_none() && self.consumer.free() > 0 {
+            self.begin_to_wait();
         }
+    }
+
+    fn begin_to_wait(&mut self) {
+        let (link, consumer) = (self.link.clone(), self.consumer.clone());
+        let Some(reader) = &mut self.reader else { return };
+        if !link.nodes.is_at(reader, &consumer.keys.list) {
+            *reader = link.open_reader(&consumer);
+        }
+        let reader = reader.clone();
+        let turn = self.turn(&[], consumer.free());
+        self.awaited = Some(turn.stamp);
+        self.wait = Some(Box::pin(async move {
+            let block = MOST_BLOCK.min(link.heartbeat());
+            let waited =
+                reader.wait_and_run(&consumer.keys.list, block, &link.scripts.turn, &turn.keys, &turn.args).await;
+            (turn, waited)
+        }));
     }
 
     /// What the server refused waits for the end of the pause, and is then settled like all others.
     fn again(&self) {
         let (mut waiting, mut refused) = (self.consumer.waiting.borrow_mut(), self.consumer.refused.borrow_mut());
-        if self.settlements.is_over() {
+        if self.refusals.is_over() {
             waiting.extend(refused.drain(..));
         }
     }
@@ -159,10 +176,7 @@ impl Service {
             return None;
         }
         if consumer.unsure.take() {
-            return Some(Box::pin(async move {
-                let keys = std::slice::from_ref(&consumer.taken);
-                Called::Held(link.run(&link.scripts.held, keys, &[]).await)
-            }));
+            return Some(Box::pin(async move { Called::Held(in_place(&link, &consumer).await) }));
         }
         if self.rests() {
             return Some(Box::pin(async move {
@@ -224,7 +238,8 @@ impl Service {
             return None;
         }
         let takes = self.takes.end();
-        let due = self.consumer.due.get().filter(|_| takes.is_none() && self.consumer.free() > 0);
-        [takes, self.settlements.end(), due].into_iter().flatten().min()
+        let may_take = takes.is_none() && !self.consumer.is_cancelled() && self.consumer.free() > 0;
+        let due = self.consumer.due.get().filter(|_| may_take);
+        [takes, self.settlements.end(), self.refusals.end(), self.waits.end(), due].into_iter().flatten().min()
     }
 }

@@ -10,6 +10,9 @@ use super::held::What;
 use super::reasons::word;
 use crate::contract::{Outcome, Outgoing, Reply, Seen, SettleError, Settlement, Token};
 
+/// The longest time for which a key is remembered, some 30,000 years: with more the server could not count.
+const MOST_WINDOW_MS: u128 = 1_000_000_000_000_000;
+
 /// A settlement on its way to the server.
 pub(super) struct Pending {
     pub(super) token: Token,
@@ -24,11 +27,23 @@ pub(super) struct Pending {
 /// What the script does for it.
 pub(super) enum Step {
     Ack,
-    AckWith { seen: Option<Seen>, outbox: Vec<Parcel> },
-    Retry { entry: Bytes, delay_ms: u128 },
-    Again { entry: Bytes },
-    Return { body: Bytes },
-    Dead { letter: Bytes, reason: &'static str },
+    AckWith {
+        seen: Option<Seen>,
+        outbox: Vec<Parcel>,
+    },
+    Retry {
+        entry: Bytes,
+        delay_ms: u128,
+    },
+    Again {
+        entry: Bytes,
+    },
+    /// Back to the list as it came: its body is in the place already.
+    Return,
+    Dead {
+        letter: Bytes,
+        reason: &'static str,
+    },
 }
 
 /// A message that is sent with an acknowledgement: as a body to the list, or with a delay as an entry.
@@ -73,9 +88,7 @@ impl Pending {
             }
             Outcome::Dead { reason } => dead(entry(), reason, link.context.env.clock.now_ms()),
             Outcome::Return => match entry() {
-                untouched if untouched.attempt == 1 && untouched.history.is_empty() => {
-                    Step::Return { body: untouched.body }
-                }
+                untouched if untouched.attempt == 1 && untouched.history.is_empty() => Step::Return,
                 entry => Step::Again { entry: entry.encode() },
             },
         };
@@ -91,12 +104,15 @@ impl Step {
     /// About how large it is for the server.
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Ack => 0,
+            Self::Ack | Self::Return => 0,
             Self::AckWith { outbox, .. } => outbox.iter().map(|parcel| parcel.what.len()).sum(),
             Self::Retry { entry, .. } | Self::Again { entry } => entry.len(),
-            Self::Return { body } => body.len(),
             Self::Dead { letter, .. } => letter.len(),
         }
+    }
+
+    pub(super) fn is_return(&self) -> bool {
+        matches!(self, Self::Return)
     }
 
     /// The queues to which it sends.
@@ -112,7 +128,10 @@ impl Step {
             Self::Ack => {}
             Self::AckWith { seen, outbox } => {
                 let (key, window) = seen.as_ref().map_or_else(Default::default, |seen| {
-                    (Bytes::copy_from_slice(seen.key.as_bytes()), seen.window.as_millis().to_string())
+                    (
+                        Bytes::copy_from_slice(seen.key.as_bytes()),
+                        seen.window.as_millis().clamp(1, MOST_WINDOW_MS).to_string(),
+                    )
                 });
                 args.extend([word("ack"), field.bytes(), key, window.into(), outbox.len().to_string().into()]);
                 for parcel in outbox {
@@ -125,7 +144,7 @@ impl Step {
                 args.extend([word("retry"), field.bytes(), entry.clone(), delay_ms.to_string().into()]);
             }
             Self::Again { entry } => args.extend([word("again"), field.bytes(), entry.clone()]),
-            Self::Return { body } => args.extend([word("return"), field.bytes(), body.clone()]),
+            Self::Return => args.extend([word("return"), field.bytes()]),
             Self::Dead { letter, reason } => args.extend([word("dead"), field.bytes(), letter.clone(), word(reason)]),
         }
     }

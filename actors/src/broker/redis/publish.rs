@@ -107,10 +107,13 @@ impl Job for Push {
         let link = self.part.0.link.clone();
         if let Err(error) = &outcome
             && self.redirections < MOST_REDIRECTIONS
-            && link.nodes.moved(error)
+            && link.nodes.moved(link.nodes.of(self.queue.as_bytes()).connection.endpoint(), error)
         {
             self.redirections += 1;
             return link.send(self);
+        }
+        if let Err(error) = &outcome {
+            link.nodes.failed(self.queue.as_bytes(), error);
         }
         self.part.end(&self.queue, self.bodies.len(), outcome.map(drop));
     }

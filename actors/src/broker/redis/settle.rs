@@ -13,6 +13,9 @@ use crate::redis::CommandError;
 const MOST_SETTLEMENTS: usize = 256;
 const MOST_BYTES: usize = 4 << 20;
 
+/// What the script says of a settlement whose key is of a wrong type.
+pub(super) const NOT_NOW: i64 = -1;
+
 /// Accepts a batch, and keeps it until it is applied. While a turn is under way the next ones gather.
 pub(super) fn settle(
     link: &Link,
@@ -59,15 +62,21 @@ fn late(link: &Link, consumer: &Consumer, token: Token, batch: Option<&Batch>) {
 /// Takes the next ones of those that wait. Returns go last, the latest first: each goes to the head of the list.
 pub(super) fn gather(consumer: &Consumer) -> Vec<Pending> {
     let mut waiting = consumer.waiting.borrow_mut();
-    if waiting.iter().any(|pending| pending.outcome == Outcome::Return) {
-        waiting.make_contiguous().sort_by_key(|pending| match pending.outcome {
-            Outcome::Return => (1, u64::MAX - pending.token.0),
+    if waiting.iter().any(|pending| pending.step.is_return()) {
+        waiting.make_contiguous().sort_by_key(|pending| match pending.step {
+            Step::Return => (1, u64::MAX - pending.token.0),
             _ => (0, pending.token.0),
         });
     }
-    let mut flying = Vec::with_capacity(waiting.len().min(MOST_SETTLEMENTS));
+    let mut flying: Vec<Pending> = Vec::with_capacity(waiting.len().min(MOST_SETTLEMENTS));
     let mut bytes = 0;
-    while flying.len() < MOST_SETTLEMENTS && bytes < MOST_BYTES {
+    while let Some(next) = waiting.front() {
+        let room = flying.len() < MOST_SETTLEMENTS && bytes < MOST_BYTES;
+        // What goes back to the list goes back at once: between two parts of it some would be taken, out of their order.
+        let together = next.step.is_return() && flying.last().is_some_and(|last| last.step.is_return());
+        if !room && !together {
+            break;
+        }
         let Some(pending) = waiting.pop_front() else { break };
         bytes += pending.step.bytes();
         flying.push(pending);
@@ -88,7 +97,7 @@ pub(super) fn tell(link: &Link, consumer: &Consumer, settlements: Vec<Pending>, 
             _ => others.next().copied().unwrap_or_default(),
         };
         match result {
-            -1 => consumer.refused.borrow_mut().push(pending),
+            NOT_NOW => consumer.refused.borrow_mut().push(pending),
             // Applied by a turn whose answer was lost, unless somebody else has had the message since.
             0 if !pending.tried || consumer.was_lost(pending.token) => {
                 consumer.release(pending.token);

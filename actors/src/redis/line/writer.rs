@@ -141,7 +141,9 @@ fn came_back<J: Job>(queue: &Queue<J>, parcel: u64, sent: Result<Answer, FredErr
         }
         Err(Fate::Refused(text)) => {
             shared.saw_activity();
-            CommandError::refused(&text)
+            let error = CommandError::refused(&text);
+            shared.break_if_demoted(&error);
+            error
         }
         Err(Fate::Unknown(text)) => CommandError::Unknown(text),
         Err(Fate::Unwritten) => {

@@ -5,7 +5,7 @@
 -- ARGV: consumer, how many it may have (0: take none), most messages, most bytes, stamp of the take, 1 if it is sure to have all,
 --   most keys to remember, fields to acknowledge (19 bytes each), then the other settlements, each of them:
 --   ack, field, key to remember, for how long in ms ('': not), how many to send, and of each: which queue, delay in ms, what;
---   retry, field, entry, delay in ms; again, field, entry; return, field, body; dead, field, letter, reason.
+--   retry, field, entry, delay in ms; again, field, entry; return, field; dead, field, letter, reason.
 -- Returns: 1 if the lease lives, 1 if there may be more, ms until the next delayed one is due (-1: none), messages in place,
 --   keys forgotten early, what was wrong, acknowledgements that came too late, the other settlements (1 applied,
 --   2 remembered already, 0 too late, -1 not now), delayed entries, bodies.
@@ -121,9 +121,14 @@ if #ARGV > 8 then
       local entry = next_argument()
       return usable('ZCARD', delayed), function() call('ZADD', delayed, 0, entry) return 1 end
     end,
-    ['return'] = function()
-      local body = next_argument()
-      return usable('LLEN', list), function() call('LPUSH', list, body) return 1 end
+    ['return'] = function(field)
+      return usable('LLEN', list), function()
+        -- The body is here already; behind the line of a header if the message was delayed.
+        local body = call('HGET', taken, field)
+        if sub(field, 1, 1) ~= '+' then body = sub(body, (string.find(body, '\n', 1, true) or 0) + 1) end
+        call('LPUSH', list, body)
+        return 1
+      end
     end,
     dead = function()
       local letter, reason = next_argument(), next_argument()
@@ -136,7 +141,7 @@ if #ARGV > 8 then
   }
   while at <= #ARGV do
     local way, field = ways[next_argument()], next_argument()
-    local ready, apply = way()
+    local ready, apply = way(field)
     local result = 0
     if call('HEXISTS', taken, field) == 1 then
       result = -1
@@ -177,6 +182,7 @@ if alive and room > 0 then
         at = at + 2
         bytes = bytes + size
         if size > largest then largest = size end
+        if bytes >= most_bytes then found = i break end
       end
       got, from = got + found, from + found
       full = got >= room or bytes >= most_bytes
