@@ -92,7 +92,17 @@ impl DeliveryState {
     /// The settlement, the first time it is asked for. What is held goes with the acknowledgement of what was handled,
     /// and is dropped with everything else.
     pub(crate) fn settlement(&self, outcome: Outcome, failure: Option<Failure>) -> Option<Settlement> {
-        let mut held = self.held();
+        let held = self.held();
+        // Only what gives it up still settles it.
+        if held.given_up { None } else { self.conclude(held, outcome, failure) }
+    }
+
+    fn conclude(
+        &self,
+        mut held: MutexGuard<'_, Held>,
+        outcome: Outcome,
+        failure: Option<Failure>,
+    ) -> Option<Settlement> {
         if std::mem::replace(&mut held.settled, true) {
             return None;
         }
@@ -144,9 +154,9 @@ impl DeliveryState {
         let Some(End { reason, failure, .. }) = end else { return self.settlement(Outcome::Return, None) };
         let Source { queue, broker, name, dead_letter, .. } = &*self.source;
         if *dead_letter {
-            return self.settlement(Outcome::Dead { reason }, failure);
+            return self.conclude(self.held(), Outcome::Dead { reason }, failure);
         }
-        let discarded = self.settlement(Outcome::Ack, failure)?;
+        let discarded = self.conclude(self.held(), Outcome::Ack, failure)?;
         broker
             .env()
             .events
@@ -201,7 +211,7 @@ impl DeliveryState {
 
     fn hold<T>(&self, place: impl FnOnce(&mut Held) -> &mut Vec<T>, item: T, most: usize) -> Result<(), Refused> {
         let mut held = self.held();
-        if held.settled {
+        if held.settled || held.given_up {
             return Err(Refused::Settled);
         }
         let place = place(&mut held);

@@ -181,11 +181,17 @@ impl ConsumeLane {
     }
 
     /// Runs the handler, passes the turn on, and settles the delivery by the result.
-    pub(crate) async fn handle(&self, begun: Begun<'_>, handler: impl Future<Output = LayerResult>) {
+    /// Whoever drops what it returns lets the next of its keys go on.
+    pub(crate) async fn handle(
+        &self,
+        begun: Begun<'_>,
+        handler: impl Future<Output = LayerResult>,
+    ) -> InHandDelivery {
         let Begun { entered, delivery, turn } = begun;
         let ran = self.chain.run(&self.core, entered, &self.run, &|| self.waits(), handler).await;
         drop(turn);
         self.settling.settle(&delivery.state, ran).await;
+        delivery
     }
 
     /// The handling is over: its handles have outlived it.
