@@ -17,7 +17,11 @@ const LATENESS: Duration = Duration::from_millis(2);
 
 impl Pace {
     pub(crate) fn new(per_second: NonZeroU32) -> Self {
-        Self { gap: Duration::from_secs(1) / per_second.get(), next: Cell::new(None), line: tokio::sync::Mutex::default() }
+        Self {
+            gap: Duration::from_secs(1) / per_second.get(),
+            next: Cell::new(None),
+            line: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Waits until the next run may begin. Cancel safe.
