@@ -3,12 +3,13 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::handlers::IntoAnswer;
-use super::instance::{Core, guarded};
+use super::instance::{Core, guarded, guarded_now};
 use crate::error::HandlerError;
 use crate::events::{Event, EventKind, HandlerKind};
 use crate::stall::seen;
@@ -26,6 +27,7 @@ pub(crate) fn boxed<R: IntoAnswer>(work: impl Future<Output = R> + Send + 'stati
 /// Runs what one handling left, in the order in which it was given, within one timeout for all of it.
 pub(crate) async fn run(core: &Core, handler: &Arc<str>, timeout: Duration, work: Vec<AfterAck>) {
     let begun = Instant::now();
+    let work: Vec<_> = work.into_iter().map(|one| Kept { one: Some(one), core, handler }).collect();
     let all = async {
         for one in work {
             match guarded(seen(core.beat.watched(&core.shared.agent, handler), one)).await {
@@ -37,6 +39,29 @@ pub(crate) async fn run(core: &Core, handler: &Arc<str>, timeout: Duration, work
     };
     if tokio::time::timeout(timeout, all).await.is_err() {
         failed(core, handler, begun, &HandlerError::of_kind("timeout", format!("no end within {timeout:?}")));
+    }
+}
+
+/// A future of the user's may panic when it is dropped, too: at the timeout, or with its lane.
+struct Kept<'a> {
+    one: Option<AfterAck>,
+    core: &'a Core,
+    handler: &'a Arc<str>,
+}
+
+impl Future for Kept<'_> {
+    type Output = Result<(), HandlerError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.one.as_mut().map_or(Poll::Ready(Ok(())), |one| one.as_mut().poll(context))
+    }
+}
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        if let Err(message) = guarded_now(|| drop(self.one.take())) {
+            panicked(self.core, self.handler, &message);
+        }
     }
 }
 

@@ -80,8 +80,17 @@ async fn consume<A: 'static>(life: &mut Life<A>) -> Result<(), Error> {
         let attempts = plan.options.retry.most_attempts();
         let dead_letter = plan.options.dead_letter;
         let queue = plan.queue.name.into();
-        let name = consumer.as_str().into();
-        let source = Source { queue, broker: broker.clone(), consumer: id, name, attempts, dead_letter };
+        let source = Source {
+            queue,
+            broker: broker.clone(),
+            consumer: id,
+            name: consumer.as_str().into(),
+            agent: life.shared.agent.clone(),
+            handler: plan.handler.name.clone(),
+            attempts,
+            dead_letter,
+            is_looked_at: life.plan.exhausted.iter().any(|exhausted| exhausted.queue.name == plan.queue.name),
+        };
         slots.push(Rc::new(ConsumerSlot::new(inbox.clone(), source, life.shared.clone())));
         life.consumers = slots.clone().into();
         let mut intake = Intake::new(plan.queue.name, plan.options.credit(), &consumer, inbox);

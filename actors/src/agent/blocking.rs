@@ -74,14 +74,16 @@ where
                 let read = |shared: &Shared, body: &Bytes| decode_message::<P>(shared, queue, body);
                 let Some((message, delivery)) = lane.read(delivery, read).await else { continue };
                 let work = Work::default();
+                let mut settled = None;
                 if let Some(begun) = lane.begin(delivery).await {
                     let handler = async {
                         let (run, extractors) = (run.clone(), X::extract(lane.run())?);
                         work.run(lane.run(), move || run(message, extractors).into_answer().map(drop)).await
                     };
-                    lane.handle(begun, handler).await;
+                    settled = Some(lane.handle(begun, handler).await);
                 }
                 work.returned(&instance.core, lane.run()).await;
+                drop(settled);
                 lane.end();
             }
         })

@@ -157,7 +157,9 @@ impl<A: 'static> AgentBuilder<A> {
     ///
     /// It runs once for each such message, in its turn and with a timeout (60 s). Whatever becomes of it, the message is
     /// given up: its error is logged and counted, its panic is a crash of the agent. When the last attempt ended
-    /// with a panic, it runs in the next instance. It does not run for what cannot be decoded.
+    /// with a panic, it runs in the next instance. A message that still waits for it when the agent ends goes back as a
+    /// failed attempt, and is given up by the next process that takes it; there a message with attempts left is handled
+    /// once more before. It does not run for what cannot be decoded.
     ///
     /// ```
     /// use formicary_actors::agent::{Agent, AgentBuilder, Exhausted};

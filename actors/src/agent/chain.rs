@@ -81,8 +81,8 @@ impl Chain {
 
     /// Waits until the rate of the handler lets another run begin.
     pub(crate) async fn wait_for_rate(&self) {
-        if let Some(at) = self.pace.as_ref().and_then(Pace::begin) {
-            tokio::time::sleep_until(at).await;
+        if let Some(pace) = &self.pace {
+            pace.begin().await;
         }
     }
 

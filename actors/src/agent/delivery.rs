@@ -66,14 +66,16 @@ impl Delivery {
 
     /// Brings the message back after a delay, with the next attempt number. It counts as an attempt: what is brought back
     /// after the last one ([`Retry::attempts`](crate::Retry::attempts), 5 by default) is given up when it comes, without
-    /// another run of the handler.
+    /// another run of the handler. The message's history says that its handler brought it back.
     pub fn retry(self, after: Duration) {
-        self.state.settle(Outcome::Retry { after }, None);
+        let failure = self.state.source.failure("brought back by its handler");
+        self.state.settle(Outcome::Retry { after }, Some(failure));
     }
 
-    /// Puts the message into the dead-letter queue, with the reason `refused`.
+    /// Puts the message into the dead-letter queue, with the reason `refused`. Its history says that its handler did.
     pub fn dead(self) {
-        self.state.settle(Outcome::Dead { reason: DeadReason::Refused }, None);
+        let failure = self.state.source.failure("put aside by its handler");
+        self.state.settle(Outcome::Dead { reason: DeadReason::Refused }, Some(failure));
     }
 }
 

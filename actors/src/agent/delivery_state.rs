@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use formicary_protocol::{Bytes, DeadReason, Failure};
 
@@ -19,10 +20,21 @@ pub(crate) struct Source {
     pub(crate) consumer: ConsumerId,
     /// Agent and handler.
     pub(crate) name: Arc<str>,
+    pub(crate) agent: Arc<str>,
+    pub(crate) handler: Arc<str>,
     /// How often a message is tried.
     pub(crate) attempts: NonZeroU32,
     /// Whether what is given up becomes a dead letter.
     pub(crate) dead_letter: bool,
+    /// Whether the agent has a handler of `on_exhausted` for the queue.
+    pub(crate) is_looked_at: bool,
+}
+
+impl Source {
+    /// What the history of a message says of the consumer's handler.
+    pub(crate) fn failure(&self, error: &str) -> Failure {
+        Failure::new(self.broker.env().clock.now_ms(), &self.agent, &self.handler, error)
+    }
 }
 
 /// One delivery and whether it is settled.
@@ -48,6 +60,8 @@ struct Held {
     given_up: bool,
     /// Why, while somebody still looks at it.
     end: Option<End>,
+    /// The handler of `on_exhausted` has begun.
+    is_seen: bool,
 }
 
 /// Why a message is given up.
@@ -92,7 +106,17 @@ impl DeliveryState {
     /// The settlement, the first time it is asked for. What is held goes with the acknowledgement of what was handled,
     /// and is dropped with everything else.
     pub(crate) fn settlement(&self, outcome: Outcome, failure: Option<Failure>) -> Option<Settlement> {
-        let mut held = self.held();
+        let held = self.held();
+        // Only what gives it up still settles it.
+        if held.given_up { None } else { self.conclude(held, outcome, failure) }
+    }
+
+    fn conclude(
+        &self,
+        mut held: MutexGuard<'_, Held>,
+        outcome: Outcome,
+        failure: Option<Failure>,
+    ) -> Option<Settlement> {
         if std::mem::replace(&mut held.settled, true) {
             return None;
         }
@@ -134,19 +158,31 @@ impl DeliveryState {
         self.held().end.clone()
     }
 
+    /// The handler of `on_exhausted` begins: from now on the message does not come back for it.
+    pub(crate) fn see(&self) {
+        self.held().is_seen = true;
+    }
+
     pub(crate) fn is_given_up(&self) -> bool {
         self.held().given_up
     }
 
     /// The settlement of a delivery that nobody else settles: it goes back, unless it is given up.
     pub(crate) fn leftover(&self) -> Option<Settlement> {
-        let end = self.held().end.take();
+        let (end, is_seen) = {
+            let mut held = self.held();
+            (held.end.take(), held.is_seen)
+        };
         let Some(End { reason, failure, .. }) = end else { return self.settlement(Outcome::Return, None) };
-        let Source { queue, broker, name, dead_letter, .. } = &*self.source;
-        if *dead_letter {
-            return self.settlement(Outcome::Dead { reason }, failure);
+        let Source { queue, broker, name, dead_letter, is_looked_at, .. } = &*self.source;
+        if *is_looked_at && !is_seen {
+            // The next process gives it up, and its handler of `on_exhausted` has it then.
+            return self.conclude(self.held(), Outcome::Retry { after: Duration::ZERO }, failure);
         }
-        let discarded = self.settlement(Outcome::Ack, failure)?;
+        if *dead_letter {
+            return self.conclude(self.held(), Outcome::Dead { reason }, failure);
+        }
+        let discarded = self.conclude(self.held(), Outcome::Ack, failure)?;
         broker
             .env()
             .events
@@ -201,7 +237,7 @@ impl DeliveryState {
 
     fn hold<T>(&self, place: impl FnOnce(&mut Held) -> &mut Vec<T>, item: T, most: usize) -> Result<(), Refused> {
         let mut held = self.held();
-        if held.settled {
+        if held.settled || held.given_up {
             return Err(Refused::Settled);
         }
         let place = place(&mut held);

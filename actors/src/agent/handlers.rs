@@ -138,7 +138,7 @@ macro_rules! erase {
                                 let extractors = X::extract(lane.run())?;
                                 (*run)($agent, message, extractors).await.into_answer().map(drop)
                             };
-                            lane.handle(begun, handler).await;
+                            drop(lane.handle(begun, handler).await);
                         }
                         lane.end();
                     }

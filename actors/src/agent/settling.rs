@@ -116,8 +116,8 @@ impl Settling {
         }
         if attempt > most {
             let text = format!(
-                "no attempt is left: it comes for the {attempt}th time, and there are {most}; earlier ones ended with \
-                 their process, or were brought back by hand"
+                "no attempt is left: this would be attempt {attempt} of {most}; earlier ones ended with their process, \
+                 or were brought back by hand"
             );
             let told = state.delivered.history.len();
             let failed_before = usize::try_from(attempt - 1).unwrap_or(usize::MAX).min(MAX_HISTORY);
@@ -139,6 +139,7 @@ impl Settling {
         }
         if let Some(give_up) = &self.give_up {
             self.waits();
+            state.see();
             give_up(state.clone(), error).await;
         }
         state.settle_given_up();
@@ -182,7 +183,6 @@ impl Settling {
     }
 
     fn failure_of(&self, error: &str) -> Failure {
-        let shared = &self.core.shared;
-        Failure::new(shared.env.clock.now_ms(), &shared.agent, &self.handler, error)
+        self.slot.source.failure(error)
     }
 }

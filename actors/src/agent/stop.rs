@@ -52,8 +52,12 @@ pub(crate) async fn drain<A: 'static>(
     instance.core.cx.stopping_flag().raise();
     rouse(&instance);
     for slot in life.consumers.iter() {
-        slot.collect();
-        slot.collect_inbox();
+        if for_good {
+            slot.collect();
+            slot.collect_inbox();
+        } else {
+            slot.keep();
+        }
     }
     abort_deaf_servers(&running);
     loop {
@@ -107,6 +111,7 @@ pub(crate) async fn drain<A: 'static>(
         drop_inboxes(life);
     }
     for slot in life.consumers.iter() {
+        slot.hand_on();
         slot.give_back();
     }
     match instance.core.crash.get() {
@@ -132,7 +137,7 @@ fn drained_by(deadline: Instant) -> Instant {
 /// error, by the guards of the tasks that are dropped here.
 pub(crate) async fn abort<A: 'static>(life: &Life<A>, mut running: Running<A>) {
     for slot in life.consumers.iter() {
-        slot.collect();
+        slot.keep();
     }
     let instance = running.instance.clone();
     instance.core.cx.stopping_flag().raise();
@@ -140,7 +145,7 @@ pub(crate) async fn abort<A: 'static>(life: &Life<A>, mut running: Running<A>) {
     end_all(&instance, &mut running.work).await;
     instance.core.tasks.end_all().await;
     for slot in life.consumers.iter() {
-        slot.give_back();
+        slot.hand_on();
     }
 }
 

@@ -8,6 +8,8 @@ use tokio::time::Instant;
 pub(crate) struct Pace {
     gap: Duration,
     next: Cell<Option<Instant>>,
+    /// Who is first waits for the time, and whoever leaves has taken nothing.
+    line: tokio::sync::Mutex<()>,
 }
 
 /// A timer may wake so late. What its lateness took is made good, or a rate finer than timers would never be reached.
@@ -15,14 +17,21 @@ const LATENESS: Duration = Duration::from_millis(2);
 
 impl Pace {
     pub(crate) fn new(per_second: NonZeroU32) -> Self {
-        Self { gap: Duration::from_secs(1) / per_second.get(), next: Cell::new(None) }
+        Self {
+            gap: Duration::from_secs(1) / per_second.get(),
+            next: Cell::new(None),
+            line: tokio::sync::Mutex::default(),
+        }
     }
 
-    /// When the next run may begin, if that is not now. Asking takes the place.
-    pub(crate) fn begin(&self) -> Option<Instant> {
+    /// Waits until the next run may begin. Cancel safe.
+    pub(crate) async fn begin(&self) {
+        let _first = self.line.lock().await;
         let now = Instant::now();
         let at = self.next.get().filter(|next| *next + LATENESS > now).unwrap_or(now);
+        if at > now {
+            tokio::time::sleep_until(at).await;
+        }
         self.next.set(Some(at + self.gap));
-        (at > now).then_some(at)
     }
 }

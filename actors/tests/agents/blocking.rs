@@ -3,10 +3,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use formicary_actors::agent::{Agent, AgentBuilder, Delivery, Push};
+use formicary_actors::agent::{Agent, AgentBuilder, Delivery, Exhausted, Push};
 use formicary_actors::events::EventKind;
 use formicary_actors::group::Group;
-use formicary_actors::{HandlerError, block_on};
+use formicary_actors::{HandlerError, Retry, block_on};
 
 use super::common::*;
 
@@ -15,6 +15,7 @@ on_both! {
     the_pool_has_as_many_threads_as_were_set,
     a_blocking_handler_has_its_concurrency,
     a_blocking_run_beyond_its_timeout_has_failed_and_keeps_its_place,
+    a_blocking_run_beyond_its_timeout_cannot_acknowledge_what_is_given_up,
     what_had_no_thread_within_its_timeout_never_runs,
     a_blocking_timer_keeps_its_place_until_it_returns,
     a_panic_of_a_blocking_handler_is_a_crash_and_counts_an_attempt,
@@ -194,6 +195,38 @@ async fn a_blocking_run_beyond_its_timeout_has_failed_and_keeps_its_place(stage:
     until(SOON, "both", async || group.events().count(EventKind::Consumed) == 2).await;
     assert_eq!((log.count("1 2"), log.count("2 1")), (1, 1), "{:?}", log.lines());
     assert_eq!(group.events().count(EventKind::Failed), 1);
+    group.stop().await;
+}
+
+struct LateAck(Log);
+
+impl Agent for LateAck {
+    fn declare(agent: &mut AgentBuilder<Self>) {
+        let log = seen();
+        agent
+            .blocking_consumer::<Job, Job, _, _, _>("work", move |_, delivery: Delivery| {
+                log.hold();
+                delivery.ack();
+                log.add("acknowledged");
+            })
+            .timeout(Duration::from_millis(100))
+            .retry(Retry::default().attempts(1.try_into().unwrap()));
+        agent.on_exhausted::<Job, _, _, _, _>("give_up", async |me: &Self, _: Job, _: Exhausted| {
+            me.0.add("go");
+            while me.0.count("acknowledged") == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        });
+    }
+}
+
+async fn a_blocking_run_beyond_its_timeout_cannot_acknowledge_what_is_given_up(stage: &Stage) {
+    let log = fresh();
+    stage.real_time();
+    let group = stage.group().agent(move || LateAck(log.clone())).start().await.unwrap();
+    send(&group, 1).await;
+    until(SOON, "the dead letter", async || group.events().count(EventKind::DeadLettered) == 1).await;
+    assert_eq!(group.events().count(EventKind::Consumed), 0);
     group.stop().await;
 }
 

@@ -125,7 +125,10 @@ async fn a_stop_returns_what_waits_for_one_like_it(stage: &Stage) {
     for n in [100, 101, 103] {
         send(&group, n).await;
     }
-    until(SOON, "the first", async || log.lines() == ["100 1"]).await;
+    until(SOON, "all in hand", async || {
+        log.lines() == ["100 1"] && group.broker().inspect("jobs").await.unwrap().in_flight == 3
+    })
+    .await;
     let events = group.events().clone();
     group.stop().await;
     let counts = [EventKind::Consumed, EventKind::Returned, EventKind::Deduplicated].map(|kind| events.count(kind));

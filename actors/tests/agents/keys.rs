@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use formicary_actors::Retry;
-use formicary_actors::agent::{Agent, AgentBuilder, Delivery};
+use formicary_actors::agent::{Agent, AgentBuilder, Cx, Delivery};
 use formicary_actors::events::EventKind;
 use formicary_actors::group::Group;
 
@@ -16,9 +16,11 @@ on_both! {
     who_waits_for_its_key_holds_up_no_other_key,
     a_message_that_failed_lets_the_next_of_its_key_go_first,
     a_stop_returns_what_waits_for_its_key_in_its_old_order,
-    a_crash_returns_what_waits_for_its_key_in_its_old_order,
+    a_crash_hands_on_what_waits_for_its_key_in_its_old_order,
+    an_agent_that_ends_itself_hands_on_what_waits_for_its_key_in_its_old_order,
     a_key_that_panics_is_a_crash_and_counts_an_attempt,
     blocking_consumers_have_keys_too,
+    a_blocking_run_beyond_its_timeout_holds_its_key_until_it_returns,
 }
 
 fn many(n: usize) -> NonZeroUsize {
@@ -179,21 +181,55 @@ impl Agent for Crashes {
                     panic!("boom");
                 }
             })
+            .concurrency(many(2))
             .retry(Retry::constant(Duration::from_secs(1)))
             .by(key);
     }
 }
 
-async fn a_crash_returns_what_waits_for_its_key_in_its_old_order(stage: &Stage) {
+/// More wait than it may have in hand: what comes from the broker must not overtake what was in hand.
+async fn a_crash_hands_on_what_waits_for_its_key_in_its_old_order(stage: &Stage) {
     let log = Log::default();
     let seen = log.clone();
     let group = stage.group().agent(move || Crashes(seen.clone())).start().await.unwrap();
-    for n in [100, 101, 102] {
+    for n in [100, 101, 102, 103, 104] {
         send(&group, n).await;
     }
-    until(SOON, "all", async || group.events().count(EventKind::Consumed) == 3).await;
-    assert_eq!(log.lines(), ["100 1", "101 1", "102 1", "100 2"]);
-    assert_eq!((group.events().count(EventKind::Returned), group.events().count(EventKind::Retried)), (2, 1));
+    until(SOON, "all", async || group.events().count(EventKind::Consumed) == 5).await;
+    assert_eq!(log.lines(), ["100 1", "101 1", "102 1", "103 1", "104 1", "100 2"]);
+    assert_eq!((group.events().count(EventKind::Returned), group.events().count(EventKind::Retried)), (0, 1));
+    group.stop().await;
+}
+
+struct Ends(Log);
+
+impl Agent for Ends {
+    fn declare(agent: &mut AgentBuilder<Self>) {
+        agent
+            .consumer::<Job, _, _, _, _>("work", async |me: &Self, job: Job, cx: Cx| {
+                me.0.add(job.n.to_string());
+                // Until the others are in line.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                if job.n == 100 {
+                    cx.stop();
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            })
+            .concurrency(many(2))
+            .by(key);
+    }
+}
+
+async fn an_agent_that_ends_itself_hands_on_what_waits_for_its_key_in_its_old_order(stage: &Stage) {
+    let log = Log::default();
+    let seen = log.clone();
+    let group = stage.group().agent(move || Ends(seen.clone())).start().await.unwrap();
+    for n in [100, 101, 102, 103, 104] {
+        send(&group, n).await;
+    }
+    until(SOON, "all", async || group.events().count(EventKind::Consumed) == 5).await;
+    assert_eq!(log.lines(), ["100", "101", "102", "103", "104"]);
+    assert_eq!(group.events().count(EventKind::Returned), 0);
     group.stop().await;
 }
 
@@ -253,5 +289,44 @@ async fn blocking_consumers_have_keys_too(stage: &Stage) {
     assert_eq!((log.count("begin 100"), log.count("begin 101"), log.count("begin 200")), (1, 0, 1));
     log.add("go");
     until(SOON, "all", async || group.events().count(EventKind::Consumed) == 3).await;
+    group.stop().await;
+}
+
+struct Late;
+
+impl Agent for Late {
+    fn declare(agent: &mut AgentBuilder<Self>) {
+        let log = seen();
+        agent
+            .blocking_consumer::<Job, _, _, _, _>("work", move |job: Job, ()| {
+                log.add(format!("+{}", job.n));
+                if job.n == 100 {
+                    log.hold();
+                }
+                log.add(format!("-{}", job.n));
+            })
+            .timeout(Duration::from_millis(100))
+            .retry(Retry::constant(Duration::from_secs(30)))
+            .by(key);
+    }
+}
+
+async fn a_blocking_run_beyond_its_timeout_holds_its_key_until_it_returns(stage: &Stage) {
+    let log = fresh();
+    stage.real_time();
+    let group = stage.group().agent(|| Late).start().await.unwrap();
+    for n in [100, 101, 200] {
+        send(&group, n).await;
+    }
+    until(SOON, "the timeout", async || group.events().count(EventKind::Retried) == 1).await;
+    // Another key goes on meanwhile, and what comes behind the one that still runs does not.
+    send(&group, 201).await;
+    until(SOON, "the other key", async || log.count("-201") == 1).await;
+    assert_eq!((log.count("-100"), log.count("+101")), (0, 0), "{:?}", log.lines());
+    log.add("go");
+    until(SOON, "the next of the key", async || log.count("-101") == 1).await;
+    let lines = log.lines();
+    let of_the_key: Vec<_> = lines.iter().map(String::as_str).skip_while(|line| *line != "go").collect();
+    assert_eq!(of_the_key, ["go", "-100", "+101", "-101"]);
     group.stop().await;
 }

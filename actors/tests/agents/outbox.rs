@@ -20,6 +20,7 @@ on_both! {
     what_is_not_acknowledged_has_nothing_after_it,
     a_stop_waits_for_what_comes_after_an_acknowledgement,
     what_fails_after_an_acknowledgement_is_counted_and_ends_nothing,
+    what_panics_when_it_is_dropped_after_an_acknowledgement_ends_nothing,
 }
 
 async fn send(group: &Group, n: u64) {
@@ -252,6 +253,14 @@ async fn a_late_acknowledgement_sends_nothing_and_has_nothing_after_it() {
     assert_eq!(log.lines(), ["handle", "go"]);
 }
 
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("boom");
+    }
+}
+
 struct Lingers(Log);
 
 impl Agent for Lingers {
@@ -269,6 +278,13 @@ impl Agent for Lingers {
                     assert!(tokio::runtime::Handle::try_current().is_err(), "boom");
                 })?,
                 4 => cx.after_ack(std::future::pending::<()>())?,
+                6 => {
+                    let bomb = Bomb;
+                    cx.after_ack(async move {
+                        std::future::pending::<()>().await;
+                        drop(bomb);
+                    })?;
+                }
                 _ => {
                     for _ in 0..64 {
                         cx.after_ack(async {})?;
@@ -309,6 +325,16 @@ async fn what_fails_after_an_acknowledgement_is_counted_and_ends_nothing(stage: 
     assert_eq!((events.count(EventKind::Consumed), events.count(EventKind::Crashed)), (3, 0));
     send(&group, 5).await;
     until(SOON, "one too many", async || events.count(EventKind::DeadLettered) == 1).await;
+    group.stop().await;
+}
+
+async fn what_panics_when_it_is_dropped_after_an_acknowledgement_ends_nothing(stage: &Stage) {
+    let log = Log::default();
+    let group = stage.group().agent(move || Lingers(log.clone())).start().await.unwrap();
+    let events = group.events();
+    send(&group, 6).await;
+    until(SOON, "the timeout", async || events.count(EventKind::Failed) == 1).await;
+    assert_eq!((events.count(EventKind::TaskPanicked), events.count(EventKind::Crashed)), (1, 0));
     group.stop().await;
 }
 

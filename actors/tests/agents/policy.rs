@@ -6,7 +6,8 @@ use std::time::Duration;
 use formicary_actors::agent::{Agent, AgentBuilder, Delivery, Exhausted, RetryContext};
 use formicary_actors::contract::Letters;
 use formicary_actors::events::EventKind;
-use formicary_actors::group::Group;
+use formicary_actors::group::{AgentOptions, Group};
+use formicary_actors::registry::RestartPolicy;
 use formicary_actors::{HandlerError, Retry};
 use formicary_protocol::{DeadLetter, DeadReason};
 use tokio::time::Instant;
@@ -20,6 +21,8 @@ on_both! {
     without_dead_letters_the_message_is_discarded_and_counted,
     what_is_given_up_is_handled_once_more_before_it_is_dead,
     a_panic_at_the_last_attempt_is_given_up_by_the_next_instance,
+    what_a_neighbours_crash_interrupts_is_given_up_by_the_next_instance,
+    what_waits_to_be_given_up_when_the_agent_stops_is_given_up_by_the_next_process,
     a_handler_of_give_ups_that_fails_changes_nothing,
     what_is_brought_back_by_hand_counts_as_an_attempt,
     a_stop_while_a_message_is_given_up_leaves_it_dead_once,
@@ -241,6 +244,65 @@ async fn a_panic_at_the_last_attempt_is_given_up_by_the_next_instance(stage: &St
     group.stop().await;
 }
 
+struct Interrupted(Log);
+
+impl Agent for Interrupted {
+    fn declare(agent: &mut AgentBuilder<Self>) {
+        let work = async |me: &Self, job: Job, ()| -> Result<(), HandlerError> {
+            if job.n == 1 {
+                return Err("no".into());
+            }
+            if me.0.count("boom") == 0 {
+                me.0.add("boom");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                panic!("boom");
+            }
+            Ok(())
+        };
+        agent
+            .consumer::<Job, _, _, _, _>("work", work)
+            .retry(quick().attempts(times(2)).on(|error| error.kind() == "panic"));
+        // It wants the agent for itself, and the neighbour has it until it crashes.
+        agent.on_exhausted_mut::<Job, _, _, _, _>("give_up", async |me: &mut Self, job: Job, _: Exhausted| {
+            me.0.add(format!("give up {}", job.n));
+        });
+    }
+}
+
+async fn what_a_neighbours_crash_interrupts_is_given_up_by_the_next_instance(stage: &Stage) {
+    let log = Log::default();
+    let seen = log.clone();
+    let group = stage.group().agent(move || Interrupted(seen.clone())).start().await.unwrap();
+    for n in [2, 1] {
+        send(&group, n).await;
+    }
+    until(SOON, "the neighbour", async || group.events().count(EventKind::Consumed) == 1).await;
+    until(SOON, "the dead letter", async || group.events().count(EventKind::DeadLettered) == 1).await;
+    assert_eq!((log.lines(), group.events().count(EventKind::Crashed)), (vec!["boom".into(), "give up 1".into()], 1));
+    group.stop().await;
+}
+
+async fn what_waits_to_be_given_up_when_the_agent_stops_is_given_up_by_the_next_process(stage: &Stage) {
+    let log = Log::default();
+    let never = RestartPolicy::default().constant(Duration::from_secs(3_600));
+    let group = stage.group().agent_with(AgentOptions::new().restart(never), panics(&log)).start().await.unwrap();
+    send(&group, 1).await;
+    until(SOON, "the crash", async || group.events().count(EventKind::Crashed) == 1).await;
+    let events = group.events().clone();
+    group.stop().await;
+    assert_eq!((events.count(EventKind::Retried), events.count(EventKind::DeadLettered)), (1, 0));
+    let group = stage.group().agent(panics(&log)).start().await.unwrap();
+    until(SOON, "the dead letter", async || group.events().count(EventKind::DeadLettered) == 1).await;
+    let lines = log.lines();
+    assert!(
+        lines.len() == 2 && lines[1].starts_with("instance 0 gives up 1: exhausted no attempt is left"),
+        "{lines:?}"
+    );
+    let letters = letters(&group).await;
+    assert_eq!(letters[0].entry.history.iter().map(|told| told.error.as_str()).collect::<Vec<_>>(), ["panic: boom"]);
+    group.stop().await;
+}
+
 struct Worse(Log);
 
 impl Agent for Worse {
@@ -297,10 +359,14 @@ async fn what_is_brought_back_by_hand_counts_as_an_attempt(stage: &Stage) {
     let group = stage.group().agent(move || ByHand(seen.clone())).start().await.unwrap();
     send(&group, 1).await;
     until(SOON, "the dead letter", async || group.events().count(EventKind::DeadLettered) == 1).await;
-    assert_eq!(log.lines(), ["handle 1", "handle 2", "handle 3", "give up at 4: exhausted"]);
+    assert_eq!(log.lines(), ["handle 1", "handle 2", "handle 3", "give up at 3: exhausted"]);
     let letters = letters(&group).await;
     assert_eq!(letters[0].reason, DeadReason::Exhausted);
-    assert!(letters[0].entry.history[0].error.starts_with("no attempt is left"), "{:?}", letters[0].entry.history);
+    let history = &letters[0].entry.history;
+    assert!(
+        history.len() == 3 && history.iter().all(|told| told.error == "brought back by its handler"),
+        "{history:?}"
+    );
     group.stop().await;
 }
 

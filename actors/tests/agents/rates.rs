@@ -1,8 +1,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use formicary_actors::agent::{Agent, AgentBuilder};
+use formicary_actors::agent::{Agent, AgentBuilder, Delivery};
 use formicary_actors::events::EventKind;
+use formicary_actors::group::Group;
 use tokio::time::Instant;
 
 use super::common::*;
@@ -11,10 +12,15 @@ on_both! {
     a_rate_spaces_what_begins_and_the_rest_waits_in_the_inbox,
     a_rate_of_a_consumer_leaves_the_rest_at_the_broker,
     who_waits_for_its_rate_holds_no_turn,
+    a_crash_takes_no_places_of_a_rate_with_it,
 }
 
 fn per_second(n: u32) -> NonZeroU32 {
     NonZeroU32::new(n).unwrap()
+}
+
+async fn send(group: &Group, n: u64) {
+    group.broker().send::<Job>(&Job { n }).await.unwrap();
 }
 
 struct Paced {
@@ -67,7 +73,7 @@ async fn a_rate_of_a_consumer_leaves_the_rest_at_the_broker(stage: &Stage) {
     let log = Log::default();
     let group = stage.group().agent(paced(&log)).start().await.unwrap();
     for n in 0..30 {
-        group.broker().send::<Job>(&Job { n }).await.unwrap();
+        send(&group, n).await;
     }
     until(SOON, "the third", async || log.lines().len() == 3).await;
     let counts = group.broker().inspect("jobs").await.unwrap();
@@ -109,6 +115,35 @@ async fn who_waits_for_its_rate_holds_no_turn(stage: &Stage) {
     }
     assert!(begun.elapsed() < Duration::from_millis(500) && log.count("wrote") == 1, "{:?}", begun.elapsed());
     until(SOON, "the second", async || log.count("wrote") == 2).await;
+    group.stop().await;
+}
+
+struct Crashes(Log);
+
+impl Agent for Crashes {
+    fn declare(agent: &mut AgentBuilder<Self>) {
+        agent
+            .consumer::<Job, _, _, _, _>("work", async |me: &Self, job: Job, delivery: Delivery| {
+                me.0.add(job.n.to_string());
+                assert!(job.n != 2 || delivery.attempt() > 1, "boom");
+            })
+            .rate(per_second(5))
+            // Its memory lets several wait for the rate at once.
+            .dedup_by(Duration::from_secs(60), |job: &Job| job.n);
+    }
+}
+
+async fn a_crash_takes_no_places_of_a_rate_with_it(stage: &Stage) {
+    let log = Log::default();
+    let seen = log.clone();
+    let group = stage.group().agent(move || Crashes(seen.clone())).start().await.unwrap();
+    for n in 0..18 {
+        send(&group, n).await;
+    }
+    until(SOON, "the crash", async || group.events().count(EventKind::Crashed) == 1).await;
+    let begun = Instant::now();
+    until(SOON, "the next three", async || log.lines().len() >= 6).await;
+    assert!(begun.elapsed() < Duration::from_millis(1_200), "{:?}", begun.elapsed());
     group.stop().await;
 }
 

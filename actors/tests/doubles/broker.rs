@@ -81,7 +81,10 @@ async fn it_knows_who_consumes_and_what_became_of_each_delivery() {
     worker.idle().await;
     assert_eq!(
         broker.records(),
-        ["worker.work consumes `jobs`", "worker.work settled `jobs` {\"n\":2}: dead (refused) at attempt 1"]
+        [
+            "worker.work consumes `jobs`",
+            "worker.work settled `jobs` {\"n\":2}: dead (refused) at attempt 1: put aside by its handler",
+        ]
     );
     assert_eq!(worker.group().broker().inspect("jobs").await.unwrap().dead, 1);
     worker.stop().await;

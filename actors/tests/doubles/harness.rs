@@ -54,7 +54,8 @@ async fn a_message_comes_back_with_its_outcome_and_its_error() {
     let worker = worker().start().await.unwrap();
     worker.message::<Job>(&Job { n: 1 }).await.assert_acked();
     assert_eq!(worker.message::<Job>(&Job { n: 13 }).await.assert_retried(), "unlucky");
-    assert_eq!(worker.message::<Job>(&Job { n: 2 }).await.assert_dead(DeadReason::Refused), "");
+    let put_aside = worker.message::<Job>(&Job { n: 2 }).await;
+    assert_eq!(put_aside.assert_dead(DeadReason::Refused), "put aside by its handler");
     let by_hand = worker.message::<Job>(&Job { n: 3 }).await;
     assert_eq!(by_hand.outcome, Outcome::Retry { after: Duration::from_secs(90) });
     assert!(worker.message::<Job>(&Job { n: 4 }).await.assert_retried().contains("no end within"));

@@ -109,7 +109,8 @@ impl Exhausted {
         &self.error
     }
 
-    /// How many attempts the message has had.
+    /// How many attempts the message has had: never more than its consumer allows, also when it came once more only to be
+    /// given up.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
@@ -129,7 +130,7 @@ impl Extract for Exhausted {
         match (&invocation.delivery, &invocation.exhausted) {
             (Some(state), Some(error)) => Ok(Self {
                 error: error.clone(),
-                attempts: state.delivered.attempt,
+                attempts: state.delivered.attempt.min(state.source.attempts.get()),
                 history: state.delivered.history.clone(),
             }),
             _ => {

@@ -174,18 +174,20 @@ impl ConsumeLane {
             turn = begin => turn,
         };
         if self.core.crash.has_happened() {
-            // The next instance handles it. It goes back with all that this one has in hand, in the old order.
+            // The next instance handles it, with all that this one has in hand, in the old order.
             std::future::pending::<()>().await;
         }
         Some(Begun { entered, delivery, turn })
     }
 
     /// Runs the handler, passes the turn on, and settles the delivery by the result.
-    pub(crate) async fn handle(&self, begun: Begun<'_>, handler: impl Future<Output = LayerResult>) {
+    /// Whoever drops what it returns lets the next of its keys go on.
+    pub(crate) async fn handle(&self, begun: Begun<'_>, handler: impl Future<Output = LayerResult>) -> InHandDelivery {
         let Begun { entered, delivery, turn } = begun;
         let ran = self.chain.run(&self.core, entered, &self.run, &|| self.waits(), handler).await;
         drop(turn);
         self.settling.settle(&delivery.state, ran).await;
+        delivery
     }
 
     /// The handling is over: its handles have outlived it.

@@ -21,6 +21,8 @@ pub(crate) struct ConsumerSlot {
     pub(crate) memory: Memory,
     /// While a crash or a stop collects what goes back, so that it goes back in its old order.
     returns: RefCell<Option<Vec<Settlement>>>,
+    /// While a crash, or an end that another instance follows, collects what that one has to handle.
+    kept: RefCell<Option<Vec<Delivered>>>,
     /// What is in the inbox and given up already.
     postponed: RefCell<BTreeMap<Token, End>>,
     shared: Arc<Shared>,
@@ -35,6 +37,7 @@ impl ConsumerSlot {
             alike: KeyLines::default(),
             memory: Memory::default(),
             returns: RefCell::default(),
+            kept: RefCell::default(),
             postponed: RefCell::default(),
             shared,
         }
@@ -43,6 +46,36 @@ impl ConsumerSlot {
     /// From now on, what goes back waits for [`ConsumerSlot::give_back`].
     pub(crate) fn collect(&self) {
         self.returns.borrow_mut().get_or_insert_default();
+    }
+
+    /// From now on, what nobody has settled waits for [`ConsumerSlot::hand_on`].
+    pub(crate) fn keep(&self) {
+        self.kept.borrow_mut().get_or_insert_default();
+    }
+
+    /// Leaves what was kept to the next instance, before all that has come since, in its old order.
+    pub(crate) fn hand_on(&self) {
+        let mut kept = self.kept.borrow_mut().take().unwrap_or_default();
+        kept.sort_by_key(|delivered| delivered.token);
+        for delivered in kept.into_iter().rev() {
+            self.inbox.inbox.put_back(delivered, &self.shared.wake);
+        }
+    }
+
+    pub(crate) fn is_keeping(&self) -> bool {
+        self.kept.borrow().is_some()
+    }
+
+    /// What nobody has settled: kept, or given back.
+    fn left(&self, state: &DeliveryState) {
+        if !self.is_keeping() {
+            return self.put_back(state.leftover());
+        }
+        let (end, Some(delivered)) = (state.end(), state.withdraw()) else { return };
+        if let Some(end) = end {
+            self.postponed.borrow_mut().insert(delivered.token, end);
+        }
+        self.kept.borrow_mut().get_or_insert_default().push(delivered);
     }
 
     /// Collects what is in the inbox too.
@@ -135,7 +168,7 @@ impl InHandDelivery {
 
 impl Drop for InHandDelivery {
     fn drop(&mut self) {
-        self.slot.put_back(self.state.leftover());
+        self.slot.left(&self.state);
         if let Some(afterwards) = self.state.afterwards() {
             // It may hold the delivery itself.
             guarded_now(|| drop(afterwards)).ok();

@@ -17,6 +17,9 @@ pub(crate) struct Batch<P> {
 
 impl Drop for Deliveries {
     fn drop(&mut self) {
+        if self.slot.is_keeping() {
+            return;
+        }
         self.slot.put_all_back(self.all.iter().filter_map(|delivery| delivery.state.leftover()).collect());
     }
 }
