@@ -43,12 +43,16 @@ pub(crate) fn decode_payload<T: DeserializeOwned>(
     Ok(decoded.value)
 }
 
-/// Decodes a message of a queue. One that is taken as a value is held against the declaration.
+/// Decodes a message of a queue, which any program may have put there: one that is too large is not looked at. One that is taken as a value is held against the declaration.
 pub(crate) fn decode_message<T: DeserializeOwned + 'static>(
     shared: &Shared,
     queue: &str,
     body: &[u8],
 ) -> Result<T, DecodeFailure> {
+    let limit = shared.env.limits.max_body.get();
+    if body.len() > limit {
+        return Err(DecodeFailure::too_large(body.len(), limit));
+    }
     let message: T = decode_payload(shared, queue, body)?;
     if let Some(value) = (&message as &dyn Any).downcast_ref::<Value>() {
         let declared = shared.env.declarations.queue(queue);

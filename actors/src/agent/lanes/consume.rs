@@ -7,6 +7,7 @@ use std::time::Duration;
 use formicary_protocol::Bytes;
 
 use super::keys::Keys;
+use super::turn::take_turn;
 use super::{ConsumerSlot, InHandDelivery, Row};
 use crate::agent::chain::{Chain, Entered};
 use crate::agent::decode::DecodeFailure;
@@ -105,12 +106,7 @@ impl ConsumeLane {
         read: impl FnOnce(&Shared, &Bytes) -> Result<P, DecodeFailure>,
     ) -> Option<(P, InHandDelivery)> {
         let (shared, body) = (&self.core.shared, &delivery.state.delivered.body);
-        let limit = shared.env.limits.max_body.get();
-        let read = || match body.len() > limit {
-            true => Err(DecodeFailure::too_large(body.len(), limit)),
-            false => read(shared, body),
-        };
-        let error = match guarded_now(read) {
+        let error = match guarded_now(|| read(shared, body)) {
             Ok(Ok(message)) => match guarded_now(|| self.keys.join(&mut delivery, &message as &dyn Any, &self.slot)) {
                 Ok(Ok(())) => {
                     self.run.delivery = Some(delivery.state.clone());
@@ -158,25 +154,7 @@ impl ConsumeLane {
             return None;
         }
         let entered = self.chain.enter(&self.run, Some(self.timeout));
-        let begin = async {
-            self.chain.wait_for_rate().await;
-            match self.core.turns.try_take(self.turn) {
-                Some(turn) => turn,
-                None => {
-                    self.waits();
-                    self.core.turns.take(self.turn).await
-                }
-            }
-        };
-        let turn = tokio::select! {
-            biased;
-            () = stopping.raised() => return None,
-            turn = begin => turn,
-        };
-        if self.core.crash.has_happened() {
-            // The next instance handles it, with all that this one has in hand, in the old order.
-            std::future::pending::<()>().await;
-        }
+        let turn = take_turn(&self.core, &self.chain, self.turn, || self.waits()).await?;
         Some(Begun { entered, delivery, turn })
     }
 

@@ -8,6 +8,7 @@ mod consume;
 mod keys;
 mod receive;
 mod slot;
+mod turn;
 
 use std::rc::Rc;
 

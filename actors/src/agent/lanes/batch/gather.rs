@@ -109,12 +109,7 @@ impl<P: 'static> BatchLane<P> {
             return None;
         }
         let (shared, body) = (&self.core.shared, &delivery.state.delivered.body);
-        let limit = shared.env.limits.max_body.get();
-        let read = || match body.len() > limit {
-            true => Err(DecodeFailure::too_large(body.len(), limit)),
-            false => read(shared, body),
-        };
-        let error = match guarded_now(read) {
+        let error = match guarded_now(|| read(shared, body)) {
             Ok(Ok(message)) => match guarded_now(|| self.keys.join(&mut delivery, &message as &dyn Any, &self.slot)) {
                 Ok(Ok(())) => return Some(Gathered { message, delivery }),
                 Ok(Err(reason)) => HandlerError::from(format!("its key cannot be read: {reason}")),

@@ -15,6 +15,7 @@ pub(crate) use gatherer::Gatherers;
 use self::deliveries::Deliveries;
 use self::gatherer::Gatherer;
 use super::keys::Keys;
+use super::turn::take_turn;
 use super::{ConsumerSlot, InHandDelivery, Row};
 use crate::agent::builder::Batch as Size;
 use crate::agent::chain::{Chain, Entered};
@@ -89,25 +90,7 @@ impl<P: 'static> BatchLane<P> {
     /// Waits for the rate and for the turn. What has not begun when the agent stops goes back.
     pub(crate) async fn begin(&self, batch: Batch<P>) -> Option<(Begun<'_>, Vec<Item<P>>)> {
         let entered = self.chain.enter(&self.run, Some(self.timeout));
-        let begin = async {
-            self.chain.wait_for_rate().await;
-            match self.core.turns.try_take(self.turn) {
-                Some(turn) => turn,
-                None => {
-                    self.waits();
-                    self.core.turns.take(self.turn).await
-                }
-            }
-        };
-        let turn = tokio::select! {
-            biased;
-            () = self.core.cx.stopping_flag().raised() => return None,
-            turn = begin => turn,
-        };
-        if self.core.crash.has_happened() {
-            // The next instance handles it, with all that this one has in hand, in the old order.
-            std::future::pending::<()>().await;
-        }
+        let turn = take_turn(&self.core, &self.chain, self.turn, || self.waits()).await?;
         let Batch { messages, deliveries } = batch;
         let verdicts = Verdicts::new(messages.len());
         let items = messages.into_iter().zip(&deliveries.all).enumerate();
