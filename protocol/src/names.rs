@@ -8,7 +8,7 @@ pub const MAX_QUEUE_NAME: usize = 255;
 
 const GLOB: [char; 5] = ['*', '?', '[', ']', '\\'];
 const RESERVED_SIGNALS: [&str; 2] = ["response", "response_error"];
-const RESERVED_ENDS: [&str; 3] = [":delayed", ":dead", ":meta"];
+const RESERVED_ENDS: [&str; 5] = [":delayed", ":dead", ":meta", ":leases", ":seen"];
 
 /// What a prefix or a signal's name may not hold, since both stand in patterns.
 pub(crate) fn forbidden_in_channel(name: &str) -> Option<String> {
@@ -58,7 +58,8 @@ pub fn check_signal_name(name: &str) -> Result<(), Error> {
 /// # Errors
 ///
 /// [`Error::Name`] when the name is empty, longer than [`MAX_QUEUE_NAME`] bytes, holds a control character, or
-/// would meet the keys of another queue: an end of `:delayed`, `:dead` or `:meta`, or `:taken:` anywhere.
+/// would meet the keys of another queue: an end of `:delayed`, `:dead`, `:meta`, `:leases` or
+/// `:seen`, or `:taken:` anywhere.
 pub fn check_queue_name(name: &str) -> Result<(), Error> {
     let problem = if name.is_empty() {
         Some("is empty: give it at least one character".to_owned())
@@ -101,7 +102,17 @@ mod tests {
     #[test]
     fn queue_names() {
         let long = "q".repeat(MAX_QUEUE_NAME + 1);
-        for bad in ["", "a\n", "mailer:dead", "mailer:delayed", "mailer:meta", "mailer:taken:1", long.as_str()] {
+        for bad in [
+            "",
+            "a\n",
+            "mailer:dead",
+            "mailer:delayed",
+            "mailer:meta",
+            "mailer:leases",
+            "mailer:seen",
+            "mailer:taken:1",
+            long.as_str(),
+        ] {
             assert!(check_queue_name(bad).is_err(), "{bad:?} was taken");
         }
         for good in ["mailer", "a:b", "{tag}mailer", "dead", "a*"] {
