@@ -169,9 +169,7 @@ impl Service {
     /// A call beside which there is no other.
     fn only_call(&mut self) -> Option<Task<Called>> {
         let (link, consumer) = (self.link.clone(), self.consumer.clone());
-        let rests = consumer.held.borrow().is_empty() && self.reader.is_none();
-        self.alone =
-            self.takes.is_over() && (consumer.unsure.get() || rests || self.lapsed && !consumer.is_cancelled());
+        self.alone = self.wants_to_be_alone();
         if !self.alone {
             return None;
         }
