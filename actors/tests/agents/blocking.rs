@@ -1,4 +1,3 @@
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -22,14 +21,6 @@ on_both! {
     a_blocking_handler_that_panics_after_its_timeout_is_a_crash_too,
     a_blocking_handler_sends_and_answers,
     a_stop_does_not_wait_for_a_blocking_handler_beyond_its_deadline,
-}
-
-fn many(n: usize) -> NonZeroUsize {
-    NonZeroUsize::new(n).unwrap()
-}
-
-async fn send(group: &Group, n: u64) {
-    group.broker().send::<Job>(&Job { n }).await.unwrap();
 }
 
 struct Computes;

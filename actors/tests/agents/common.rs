@@ -113,3 +113,12 @@ pub use formicary_test_support::on_both;
 pub use formicary_test_support::wait::until;
 
 pub const SOON: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Sends a job.
+pub async fn send(group: &Group, n: u64) {
+    group.broker().send::<Job>(&Job { n }).await.unwrap();
+}
+
+pub fn many(n: usize) -> std::num::NonZeroUsize {
+    std::num::NonZeroUsize::new(n).unwrap()
+}

@@ -5,7 +5,6 @@ use std::time::Duration;
 use formicary_actors::Retry;
 use formicary_actors::agent::{Agent, AgentBuilder, Delivery};
 use formicary_actors::events::EventKind;
-use formicary_actors::group::Group;
 
 use super::common::*;
 
@@ -15,10 +14,6 @@ on_both! {
     a_message_whose_handler_failed_is_not_remembered,
     all_consumers_of_a_queue_remember_together,
     a_stop_returns_what_waits_for_one_like_it,
-}
-
-async fn send(group: &Group, n: u64) {
-    group.broker().send::<Job>(&Job { n }).await.unwrap();
 }
 
 struct Once(Log);

@@ -1,13 +1,11 @@
 //! `by`: messages with one key one after another, in order; keys side by side.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use formicary_actors::Retry;
 use formicary_actors::agent::{Agent, AgentBuilder, Cx, Delivery};
 use formicary_actors::events::EventKind;
-use formicary_actors::group::Group;
 
 use super::common::*;
 
@@ -21,14 +19,6 @@ on_both! {
     a_key_that_panics_is_a_crash_and_counts_an_attempt,
     blocking_consumers_have_keys_too,
     a_blocking_run_beyond_its_timeout_holds_its_key_until_it_returns,
-}
-
-fn many(n: usize) -> NonZeroUsize {
-    NonZeroUsize::new(n).unwrap()
-}
-
-async fn send(group: &Group, n: u64) {
-    group.broker().send::<Job>(&Job { n }).await.unwrap();
 }
 
 /// The key of a job is its hundreds.

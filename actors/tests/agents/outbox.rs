@@ -23,10 +23,6 @@ on_both! {
     what_panics_when_it_is_dropped_after_an_acknowledgement_ends_nothing,
 }
 
-async fn send(group: &Group, n: u64) {
-    group.broker().send::<Job>(&Job { n }).await.unwrap();
-}
-
 async fn done(group: &Group) -> u64 {
     group.broker().inspect("done").await.unwrap().waiting
 }

@@ -36,10 +36,6 @@ fn quick() -> Retry {
     Retry::constant(Duration::from_millis(10)).jitter(1.0)
 }
 
-async fn send(group: &Group, n: u64) {
-    group.broker().send::<Job>(&Job { n }).await.unwrap();
-}
-
 async fn letters(group: &Group) -> Vec<DeadLetter> {
     group.broker().peek("jobs", Letters::all()).await.unwrap()
 }

@@ -26,10 +26,6 @@ async fn counts(group: &Group) -> (u64, u64, u64, u64) {
     (counts.waiting, counts.in_flight, counts.delayed, counts.dead)
 }
 
-async fn send(group: &Group, n: u64) {
-    group.broker().send::<Job>(&Job { n }).await.unwrap();
-}
-
 struct Worker(Log);
 
 impl Agent for Worker {

@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use formicary_actors::agent::{Agent, AgentBuilder, Delivery};
 use formicary_actors::events::EventKind;
-use formicary_actors::group::Group;
 use tokio::time::Instant;
 
 use super::common::*;
@@ -17,10 +16,6 @@ on_both! {
 
 fn per_second(n: u32) -> NonZeroU32 {
     NonZeroU32::new(n).unwrap()
-}
-
-async fn send(group: &Group, n: u64) {
-    group.broker().send::<Job>(&Job { n }).await.unwrap();
 }
 
 struct Paced {
