@@ -12,14 +12,13 @@ use super::instance::{Core, CrashCell, Instance, guarded_now};
 use super::lanes::ConsumerSlot;
 use super::life::{End, Life, Running, failed};
 use super::local_tasks::LocalTasks;
-use super::plan::ConsumerPlan;
+use super::queues;
 use super::receive::ConsumerInbox;
 use super::task_group::OwnTasks;
 use super::tasks::{run_hook, run_server};
 use super::timers;
 use super::turns::Turns;
-use crate::broker::{Broker, Intake};
-use crate::contract::{DedupBy, Description};
+use crate::broker::Intake;
 use crate::error::Error;
 
 /// Makes an instance, runs `pre_start`, and the first time subscribes and consumes.
@@ -69,14 +68,13 @@ async fn consume<A: 'static>(life: &mut Life<A>) -> Result<(), Error> {
     if !life.flags.messages {
         return Ok(());
     }
+    queues::ready(&life.plan, &life.shared).await?;
     let mut slots = Vec::new();
     for plan in &life.plan.clone().consumers {
         let broker = life.shared.brokers.of(plan.queue.name).ok_or(Error::Closed("the broker"))?.clone();
         let inbox = Arc::new(ConsumerInbox::new(life.shared.clone()));
         let consumer = format!("{}.{}", life.shared.agent, plan.handler.name);
         let id = broker.next_consumer();
-        let asked = asked_of_broker(plan);
-        capable(&life.shared.agent, plan, &asked, &broker).await?;
         let attempts = plan.options.retry.most_attempts();
         let dead_letter = plan.options.dead_letter;
         let queue = plan.queue.name.into();
@@ -94,49 +92,13 @@ async fn consume<A: 'static>(life: &mut Life<A>) -> Result<(), Error> {
         slots.push(Rc::new(ConsumerSlot::new(inbox.clone(), source, life.shared.clone())));
         life.consumers = slots.clone().into();
         let mut intake = Intake::new(plan.queue.name, plan.options.credit(), &consumer, inbox);
-        (intake.outbox, intake.dedup) = asked;
+        (intake.outbox, intake.dedup) = queues::asked_of_broker(plan);
         broker.consume_as(id, intake).await?;
     }
     if !slots.is_empty() {
         life.reception.facts().consumes(slots.iter().map(|slot| Arc::downgrade(&slot.inbox)).collect());
     }
     Ok(())
-}
-
-/// The queues of its outbox, and how messages are told to be the same.
-type Asked = (Arc<[Arc<str>]>, Option<DedupBy>);
-
-fn asked_of_broker<A>(plan: &ConsumerPlan<A>) -> Asked {
-    let outbox = plan.handler.needs.outboxes.iter().map(|queue| queue.name.into()).collect();
-    let dedup = plan.options.dedup.as_ref().map(|dedup| match dedup.key {
-        Some(_) => DedupBy::Key,
-        None => DedupBy::Id,
-    });
-    (outbox, dedup)
-}
-
-/// A broker that cannot do what a consumer asks for is told apart from one that does it badly: before anything is taken.
-async fn capable<A>(agent: &str, plan: &ConsumerPlan<A>, asked: &Asked, broker: &Broker) -> Result<(), Error> {
-    let (outbox, dedup) = asked;
-    if outbox.is_empty() && dedup.is_none() {
-        return Ok(());
-    }
-    let Description { adapter, capabilities, .. } = broker.describe().await?;
-    let (name, queue) = (&plan.handler.name, plan.queue.name);
-    let mut problems = Vec::new();
-    if !outbox.is_empty() && !capabilities.outbox {
-        problems.push(format!(
-            "`{name}` has an `Outbox`, but the {adapter} broker of `{queue}` cannot send together with an \
-             acknowledgement: use `Push`, or another broker"
-        ));
-    }
-    if dedup.is_some() && !capabilities.dedup {
-        problems.push(format!(
-            "`{name}` has `dedup`, but the {adapter} broker of `{queue}` does not remember keys: leave it out, or use \
-             another broker"
-        ));
-    }
-    if problems.is_empty() { Ok(()) } else { Err(Error::Misfit { agent: agent.to_owned(), problems }) }
 }
 
 pub(crate) fn spawn_timers<A: 'static>(life: &Life<A>, running: &mut Running<A>) {

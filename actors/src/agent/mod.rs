@@ -34,6 +34,7 @@ mod life;
 mod local_tasks;
 mod own_calls;
 mod plan;
+mod queues;
 mod receive;
 mod reception;
 mod request;

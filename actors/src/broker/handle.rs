@@ -9,9 +9,9 @@ use tokio::time::Instant;
 use super::BrokerPort;
 use super::intake::Intake;
 use crate::contract::{
-    Cancel, CloseBroker, Concerned, ConnectionState, Consume, ConsumerId, Counts, Dead, DeadRequest, DeliveryInlet,
-    DescribeBroker, Description, Inspect, Letters, Outgoing, Pending, Permits, Replies, Reply, Send, SendOptions,
-    Settle, SettleError, Settlements, WasSeen,
+    Cancel, CloseBroker, Concerned, ConnectionState, Consume, ConsumerId, Counts, Dead, DeadRequest, Declare,
+    DeliveryInlet, DescribeBroker, Description, Inspect, Letters, Outgoing, Pending, Permits, Replies, Reply, Send,
+    SendOptions, Settle, SettleError, Settlements, WasSeen,
 };
 use crate::error::{Error, SendError};
 use crate::{Env, payload};
@@ -75,6 +75,19 @@ impl Broker {
         self.check_payload(queue, message)?;
         let options = SendOptions::default();
         Ok(self.send_outgoing(Outgoing { queue: queue.into(), body: encode(message)?, options }).await?)
+    }
+
+    /// Makes sure that a queue is at the server as it is declared. The start of an agent does so for every queue that it
+    /// consumes or sends to.
+    ///
+    /// # Errors
+    /// When the queue is there otherwise than declared, or the broker cannot be reached or refuses.
+    pub async fn declare(&self, queue: &str) -> Result<(), Error> {
+        self.declared(queue)?;
+        let (reply, pending) = Reply::new();
+        let deadline = self.send_deadline();
+        self.0.port.put(Declare { queue: queue.into(), deadline, reply });
+        pending.await.ok_or(Error::Closed("the broker"))?
     }
 
     /// How many messages wait, run, are delayed and are dead in a queue.

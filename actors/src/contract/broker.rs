@@ -22,6 +22,9 @@ pub struct SendOptions {
     pub expires: Option<Duration>,
     /// The message's id, if the sender gives it one.
     pub id: Option<String>,
+    /// The topic with which the message goes to the exchange of its queue: every queue whose `topics` match it gets it.
+    /// Without one the queue's name is the topic.
+    pub topic: Option<String>,
 }
 
 impl SendOptions {
@@ -33,6 +36,7 @@ impl SendOptions {
             ("headers", !self.headers.is_empty()),
             ("expires", self.expires.is_some()),
             ("id", self.id.is_some()),
+            ("topic", self.topic.is_some()),
         ]
         .into_iter()
         .find_map(|(name, set)| set.then_some(name))
@@ -62,6 +66,19 @@ pub struct Send {
     pub reply: Reply<Result<(), SendError>>,
     /// Held until the reply: bounds what waits in the adapter.
     pub permit: Option<Permit>,
+}
+
+/// Makes sure that a queue is at the server as it is declared, with its exchange and bindings. An agent that starts asks
+/// for each queue that it consumes or sends to. Where queues come into being by themselves there is nothing to do.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Declare {
+    /// The queue's name.
+    pub queue: Arc<str>,
+    /// When the asker gives up.
+    pub deadline: Instant,
+    /// It is there, or why not: it is there otherwise than declared, the server refuses, or cannot be reached.
+    pub reply: Reply<Result<(), Error>>,
 }
 
 /// Names a consumer within its broker adapter.

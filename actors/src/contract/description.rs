@@ -22,6 +22,10 @@ pub struct Capabilities {
     pub outbox: bool,
     /// Keys of messages are remembered in one atomic step with an acknowledgement.
     pub dedup: bool,
+    /// A queue may be bound to an exchange, with topics or without.
+    pub exchanges: bool,
+    /// The counts of a queue tell its dead letters by their reasons, and what every process has in flight.
+    pub full_counts: bool,
 }
 
 /// Whether an adapter reaches its server.

@@ -1,9 +1,9 @@
 //! The adapter contract: the messages that a bus or broker adapter handles.
 //!
 //! An adapter is an actix actor. Whoever writes an actor that handles [`Publish`], [`Call`], [`Subscribe`],
-//! [`Unsubscribe`], [`DescribeBus`] and [`CloseBus`] has written a bus; [`Send`], [`Consume`], [`Settle`], [`WasSeen`],
-//! [`Cancel`], [`Inspect`], [`Dead`], [`DescribeBroker`] and [`CloseBroker`] make a broker. No message has an actix result: each
-//! carries a [`Reply`], so that it is carried out even when the arbiter of its sender ends right after sending it.
+//! [`Unsubscribe`], [`DescribeBus`] and [`CloseBus`] has written a bus; [`Send`], [`Declare`], [`Consume`], [`Settle`],
+//! [`WasSeen`], [`Cancel`], [`Inspect`], [`Dead`], [`DescribeBroker`] and [`CloseBroker`] make a broker. No message has an
+//! actix result: each carries a [`Reply`], so that it is carried out even when the arbiter of its sender ends right after sending it.
 
 mod broker;
 mod bus;
@@ -19,8 +19,8 @@ mod reply;
 mod settlements;
 
 pub use broker::{
-    Cancel, CloseBroker, Concerned, Consume, ConsumerId, Dead, DeadRequest, DedupBy, DescribeBroker, Inspect, Outgoing,
-    Seen, Send, SendOptions, Settle, Settlement, WasSeen,
+    Cancel, CloseBroker, Concerned, Consume, ConsumerId, Dead, DeadRequest, Declare, DedupBy, DescribeBroker, Inspect,
+    Outgoing, Seen, Send, SendOptions, Settle, Settlement, WasSeen,
 };
 pub use bus::{
     Address, Answers, Call, CallMode, CloseBus, DescribeBus, Publish, Subscribe, SubscriptionId, Unsubscribe,

@@ -9,8 +9,8 @@ use super::adapter::Adapter;
 use super::held::Held;
 use super::queue::{ConsumerState, QueueState};
 use crate::contract::{
-    Cancel, Capabilities, CloseBroker, Concerned, Consume, Dead, DeadRequest, DedupBy, DescribeBroker, Description,
-    Inspect, Letters, WasSeen,
+    Cancel, Capabilities, CloseBroker, Concerned, Consume, Dead, DeadRequest, Declare, DedupBy, DescribeBroker,
+    Description, Inspect, Letters, WasSeen,
 };
 use crate::error::Error;
 
@@ -42,6 +42,14 @@ impl Handler<Consume> for Adapter {
         self.queues.insert(id, queue.clone());
         reply.send(Ok(()));
         self.pump(&queue, context);
+    }
+}
+
+impl Handler<Declare> for Adapter {
+    type Result = ();
+
+    fn handle(&mut self, declare: Declare, _: &mut Context<Self>) {
+        declare.reply.send(if self.closed { Err(CLOSED) } else { Ok(()) });
     }
 }
 
@@ -119,6 +127,7 @@ impl Handler<DescribeBroker> for Adapter {
             delay: true,
             outbox: true,
             dedup: true,
+            full_counts: true,
             ..Capabilities::default()
         };
         let mut description = Description::new("memory", "memory://".to_owned(), capabilities);

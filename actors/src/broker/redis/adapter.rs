@@ -7,8 +7,8 @@ use tokio::time::{Instant, timeout};
 use super::connection::Link;
 use super::{consume, dead, inspect, publish, seen, settle};
 use crate::contract::{
-    Cancel, Capabilities, CloseBroker, Consume, Dead, DescribeBroker, Description, Inspect, Send, Settle, SettleError,
-    WasSeen,
+    Cancel, Capabilities, CloseBroker, Consume, Dead, Declare, DescribeBroker, Description, Inspect, Send, Settle,
+    SettleError, WasSeen,
 };
 use crate::error::Error;
 
@@ -117,6 +117,15 @@ impl Handler<Dead> for Adapter {
     }
 }
 
+impl Handler<Declare> for Adapter {
+    type Result = ();
+
+    /// A list comes into being with its first message.
+    fn handle(&mut self, declare: Declare, _: &mut Context<Self>) {
+        declare.reply.send(if self.0.closed.get() { Err(Error::Closed("the broker")) } else { Ok(()) });
+    }
+}
+
 impl Handler<DescribeBroker> for Adapter {
     type Result = ();
 
@@ -128,6 +137,7 @@ impl Handler<DescribeBroker> for Adapter {
             delay: true,
             outbox: true,
             dedup: true,
+            full_counts: true,
             ..Capabilities::default()
         };
         let address = self.0.nodes.home().endpoint().to_string();

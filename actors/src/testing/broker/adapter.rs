@@ -10,8 +10,8 @@ use super::tap::{Taken, Tap};
 use super::{Direct, RecordingBroker, Settled, What};
 use crate::broker::{Broker, settled};
 use crate::contract::{
-    Cancel, Capabilities, CloseBroker, Consume, ConsumerId, Dead, DedupBy, DescribeBroker, Description, Inspect,
-    Outcome, Outgoing, Reply, Send, SendOptions, Settle, SettleError, Settlement, Token, WasSeen,
+    Cancel, Capabilities, CloseBroker, Consume, ConsumerId, Dead, Declare, DedupBy, DescribeBroker, Description,
+    Inspect, Outcome, Outgoing, Reply, Send, SendOptions, Settle, SettleError, Settlement, Token, WasSeen,
 };
 use crate::error::SendError;
 
@@ -237,6 +237,14 @@ impl Handler<Cancel> for Adapter {
             self.record(What::Cancelled, queue, name, &Bytes::new());
         }
         self.inner.port().put(cancel);
+    }
+}
+
+impl Handler<Declare> for Adapter {
+    type Result = ();
+
+    fn handle(&mut self, declare: Declare, _: &mut Context<Self>) {
+        self.inner.port().put(declare);
     }
 }
 
