@@ -112,7 +112,8 @@ impl AgentOptions {
     }
 }
 
-/// Which bus a group uses. Parsed from a URL: `memory://`, `redis://[user:password@]host[:port][/db]`.
+/// Which bus a group uses. Parsed from a URL: `memory://`, `redis://[user:password@]host[:port][/db]`,
+/// `amqp://[user:password@]host[:port][/vhost]`.
 #[derive(Clone)]
 pub struct BusConfig(pub(crate) BusKind);
 
@@ -121,11 +122,14 @@ pub(crate) enum BusKind {
     Memory(MemoryBus),
     #[cfg(feature = "redis")]
     Redis(crate::RedisConfig),
+    #[cfg(feature = "amqp")]
+    Amqp(crate::AmqpConfig),
     Custom(Arc<dyn Fn(Env) -> Bus + Send + Sync>),
     Recording(RecordingBus),
 }
 
-/// Which broker a group uses. Parsed from a URL: `memory://`, `redis://[user:password@]host[:port][/db]`.
+/// Which broker a group uses. Parsed from a URL: `memory://`, `redis://[user:password@]host[:port][/db]`,
+/// `amqp://[user:password@]host[:port][/vhost]`.
 #[derive(Clone)]
 pub struct BrokerConfig(pub(crate) BrokerKind);
 
@@ -134,6 +138,8 @@ pub(crate) enum BrokerKind {
     Memory(MemoryBroker),
     #[cfg(feature = "redis")]
     Redis(crate::RedisConfig),
+    #[cfg(feature = "amqp")]
+    Amqp(crate::AmqpConfig),
     Custom(Arc<dyn Fn(Env) -> Broker + Send + Sync>),
     Recording(RecordingBroker),
 }
@@ -167,6 +173,12 @@ impl BusConfig {
         Self(BusKind::Redis(config))
     }
 
+    /// A bus on RabbitMQ.
+    #[cfg(feature = "amqp")]
+    pub fn amqp(config: crate::AmqpConfig) -> Self {
+        Self(BusKind::Amqp(config))
+    }
+
     /// An adapter of your own: starts its actor on the current arbiter and gives its handle.
     pub fn custom(start: impl Fn(Env) -> Bus + Send + Sync + 'static) -> Self {
         Self(BusKind::Custom(Arc::new(start)))
@@ -190,6 +202,12 @@ impl BrokerConfig {
         Self(BrokerKind::Redis(config))
     }
 
+    /// A broker on RabbitMQ.
+    #[cfg(feature = "amqp")]
+    pub fn amqp(config: crate::AmqpConfig) -> Self {
+        Self(BrokerKind::Amqp(config))
+    }
+
     /// An adapter of your own: starts its actor on the current arbiter and gives its handle.
     pub fn custom(start: impl Fn(Env) -> Broker + Send + Sync + 'static) -> Self {
         Self(BrokerKind::Custom(Arc::new(start)))
@@ -202,6 +220,8 @@ impl std::fmt::Debug for BusConfig {
             BusKind::Memory(_) => "BusConfig(memory)",
             #[cfg(feature = "redis")]
             BusKind::Redis(_) => "BusConfig(redis)",
+            #[cfg(feature = "amqp")]
+            BusKind::Amqp(_) => "BusConfig(amqp)",
             BusKind::Custom(_) => "BusConfig(custom)",
             BusKind::Recording(_) => "BusConfig(recording)",
         })
@@ -214,6 +234,8 @@ impl std::fmt::Debug for BrokerConfig {
             BrokerKind::Memory(_) => "BrokerConfig(memory)",
             #[cfg(feature = "redis")]
             BrokerKind::Redis(_) => "BrokerConfig(redis)",
+            #[cfg(feature = "amqp")]
+            BrokerKind::Amqp(_) => "BrokerConfig(amqp)",
             BrokerKind::Custom(_) => "BrokerConfig(custom)",
             BrokerKind::Recording(_) => "BrokerConfig(recording)",
         })
@@ -227,7 +249,9 @@ impl FromStr for BusConfig {
         match scheme(url) {
             "memory" => Ok(Self::default()),
             #[cfg(feature = "redis")]
-            "redis" => Ok(Self::redis(url.parse()?)),
+            "redis" | "rediss" => Ok(Self::redis(url.parse()?)),
+            #[cfg(feature = "amqp")]
+            "amqp" | "amqps" => Ok(Self::amqp(url.parse()?)),
             other => Err(unknown("bus", other)),
         }
     }
@@ -240,7 +264,9 @@ impl FromStr for BrokerConfig {
         match scheme(url) {
             "memory" => Ok(Self::default()),
             #[cfg(feature = "redis")]
-            "redis" => Ok(Self::redis(url.parse()?)),
+            "redis" | "rediss" => Ok(Self::redis(url.parse()?)),
+            #[cfg(feature = "amqp")]
+            "amqp" | "amqps" => Ok(Self::amqp(url.parse()?)),
             other => Err(unknown("broker", other)),
         }
     }
@@ -252,7 +278,12 @@ fn scheme(url: &str) -> &str {
 
 /// Only the scheme is shown: the rest of a URL may hold a password.
 fn unknown(what: &str, scheme: &str) -> Error {
-    let known = if cfg!(feature = "redis") { "memory:// or redis://host:port" } else { "memory://" };
+    let known = match (cfg!(feature = "redis"), cfg!(feature = "amqp")) {
+        (true, true) => "memory://, redis://host:port or amqp://host:port",
+        (true, false) => "memory:// or redis://host:port",
+        (false, true) => "memory:// or amqp://host:port",
+        (false, false) => "memory://",
+    };
     Error::Settings(match scheme {
         "" => format!("the URL of the {what} has no scheme: write {known}"),
         scheme => format!("there is no {what} for `{}://`: write {known}", scheme.escape_debug()),

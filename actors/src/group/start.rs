@@ -35,6 +35,8 @@ pub(super) fn start_bus(config: &BusConfig, env: Env) -> Result<Bus, Error> {
         BusKind::Memory(bus) => Ok(bus.start(env)),
         #[cfg(feature = "redis")]
         BusKind::Redis(config) => crate::bus::redis::start(config, env),
+        #[cfg(feature = "amqp")]
+        BusKind::Amqp(config) => crate::bus::amqp::start(config, env),
         BusKind::Custom(start) => Ok(start(env)),
         BusKind::Recording(bus) => Ok(bus.start(env)),
     }
@@ -47,6 +49,11 @@ pub(super) async fn start_broker(config: &BrokerConfig, env: Env, owned: &mut Ve
         BrokerKind::Redis(config) => {
             let config = config.clone();
             on_its_own_thread(move || crate::broker::redis::start(&config, env), owned).await
+        }
+        #[cfg(feature = "amqp")]
+        BrokerKind::Amqp(config) => {
+            let config = config.clone();
+            on_its_own_thread(move || crate::broker::amqp::start(&config, env), owned).await
         }
         // Beside the agents, where a paused clock holds.
         BrokerKind::Recording(broker) => Ok(broker.start(env)),
