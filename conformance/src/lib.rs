@@ -38,6 +38,8 @@
 //! What the cases use is public too: a [`proxy`] with faults, [`wait::until`], and a [`port`] that nobody else takes while
 //! its server is down.
 
+#![allow(clippy::unwrap_used, reason = "cases are tests, which fail by panicking")]
+
 pub mod broker;
 pub mod bus;
 mod case;
