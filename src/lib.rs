@@ -51,7 +51,7 @@ pub use formicary_actors::agent::{
     Agent, AgentBuilder, AgentInfo, Answering, BatchInfo, BatchOptions, Call, ConsumerInfo, ConsumerOptions, CronInfo,
     CronOptions, Cx, Delivery, Exhausted, Extract, Gone, Handle, HandlerCounts, HandlerInfo, HookInfo, HookOptions,
     IntoAnswer, Invocation, Item, Needs, Outbox, OutputInfo, Overlap, PeriodicInfo, PeriodicOptions, Publish, Push,
-    ReceiverInfo, ReceiverOptions, Receivers, Recorder, RetryContext, SentBy, ServerOptions, Settings, SignalValue,
+    ReceiverInfo, ReceiverOptions, Receivers, Recorder, RetryContext, SentBy, ServerOptions, Settings, AnySignal,
     StartFlags, Task, TaskOutcome, Tasks, Turn,
 };
 pub use formicary_actors::broker::{Broker, MemoryBroker};
@@ -79,7 +79,7 @@ pub type Result<T = (), E = HandlerError> = std::result::Result<T, E>;
 pub mod prelude {
     pub use crate::{
         Agent, AgentBuilder, Call, Cx, Delivery, Exhausted, Group, Handle, Item, Number, Outbox, Publish, Push, Queue,
-        Receivers, Repeater, Result, Retry, RetryContext, SentBy, Settings, Signal, SignalValue, Tasks, Value, agent,
+        Receivers, Repeater, Result, Retry, RetryContext, SentBy, Settings, Signal, AnySignal, Tasks, Value, agent,
         consumer, cron, on, periodic, receiver, server,
     };
 }

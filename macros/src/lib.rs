@@ -164,7 +164,7 @@ pub fn derive_queue(item: TokenStream) -> TokenStream {
 /// Options: `timeout = "10s"` (default 60 s), `concurrency = 8` (default 64), `inbox = 100` (default 1,024), `rate = 10`
 /// (how many runs may begin in a second, evenly spaced; what comes faster waits in the inbox; default: no such bound),
 /// [`blocking`](agent#blocking-handlers), and [`layer = slow()`](agent#layers). With a list of signals,
-/// `#[receiver(signals::A, signals::B)]`, the payload is a `SignalValue`.
+/// `#[receiver(signals::A, signals::B)]`, the payload is a `AnySignal`.
 #[proc_macro_attribute]
 pub fn receiver(_: TokenStream, item: TokenStream) -> TokenStream {
     agent::misplaced("receiver", item.into()).into()

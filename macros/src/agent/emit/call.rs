@@ -98,7 +98,7 @@ impl Writer<'_> {
                 arguments.push(quote!(<() as #demand>::#give(payload)));
             }
             (Some(_), None) => {
-                parameters.push(quote!(payload: ::formicary::SignalValue));
+                parameters.push(quote!(payload: ::formicary::AnySignal));
                 arguments.push(quote!(payload));
             }
             (None, _) => {}

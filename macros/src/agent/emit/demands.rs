@@ -36,7 +36,7 @@ impl Writer<'_> {
         all
     }
 
-    /// What the payload must be; nothing when it is a `SignalValue`.
+    /// What the payload must be; nothing when it is a `AnySignal`.
     pub(super) fn payload_trait(&self) -> Option<&'static str> {
         match &self.handler.kind {
             Kind::Receiver { signals } if !signals.is_empty() => None,

@@ -26,7 +26,7 @@ impl Reader<'_> {
         let Some(ty) = payload else {
             let example = match self.kind {
                 Kind::Receiver { signals } if signals.is_empty() => "comment: signals::UserComment",
-                Kind::Receiver { .. } => "signal: SignalValue",
+                Kind::Receiver { .. } => "signal: AnySignal",
                 _ => "mail: queues::Mailer",
             };
             let place = if self.blocking { "the first argument" } else { "the first argument after `self`" };
@@ -50,14 +50,14 @@ impl Reader<'_> {
 
     /// Whether the payload is what a list of signals needs, or one signal.
     fn signals(&mut self, ty: &Type, signals: &[Type]) -> Option<()> {
-        let is_value = last_name(ty).as_deref() == Some("SignalValue");
+        let is_value = last_name(ty).as_deref() == Some("AnySignal");
         match signals {
             [] if is_value => {
                 self.refuse(ty, "which signals? write #[receiver(signals::A, signals::B)], or take the signal's type")
             }
             [_, ..] if !is_value => self.refuse(
                 ty,
-                "a receiver with a list of signals takes a `SignalValue`; for one signal, leave the list away",
+                "a receiver with a list of signals takes a `AnySignal`; for one signal, leave the list away",
             ),
             _ => Some(()),
         }
