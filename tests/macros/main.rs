@@ -4,6 +4,7 @@
 mod blocking;
 mod layers;
 mod policy;
+mod receivers;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -119,7 +119,13 @@ impl<A: 'static> AgentBuilder<A> {
         R: IntoAnswer,
         F: AsyncFn(&A, AnySignal, X) -> R + 'static,
     {
-        self.add_receiver::<AnySignal, X, R>(name, signals, None, Turn::Read, handlers::read_signal(handlers::valued, run))
+        self.add_receiver::<AnySignal, X, R>(
+            name,
+            signals,
+            None,
+            Turn::Read,
+            handlers::read_signal(handlers::valued, run),
+        )
     }
 
     /// A receiver of several signals that takes a write turn.
@@ -129,7 +135,13 @@ impl<A: 'static> AgentBuilder<A> {
         R: IntoAnswer,
         F: AsyncFn(&mut A, AnySignal, X) -> R + 'static,
     {
-        self.add_receiver::<AnySignal, X, R>(name, signals, None, Turn::Write, handlers::write_signal(handlers::valued, run))
+        self.add_receiver::<AnySignal, X, R>(
+            name,
+            signals,
+            None,
+            Turn::Write,
+            handlers::write_signal(handlers::valued, run),
+        )
     }
 
     /// A consumer of the queue `Q`. `P` is what a message is decoded into: `Q::Message`, or any other type.

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use formicary_actors::Error;
-use formicary_actors::agent::{Agent, AgentBuilder, Handle, Receivers, SentBy, AnySignal};
+use formicary_actors::agent::{Agent, AgentBuilder, AnySignal, Handle, Receivers, SentBy};
 use formicary_actors::events::EventKind;
 use formicary_actors::group::{AgentOptions, Group};
 use futures_util::FutureExt;

@@ -1,7 +1,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use formicary_actors::agent::{Agent, AgentBuilder, Publish, SentBy, AnySignal};
+use formicary_actors::agent::{Agent, AgentBuilder, AnySignal, Publish, SentBy};
 use formicary_actors::events::EventKind;
 use formicary_actors::group::AgentOptions;
 
