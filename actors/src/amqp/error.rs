@@ -19,6 +19,9 @@ pub enum ConnectError {
         "the server did not answer within {0:?}; is it RabbitMQ that listens there? check host and port of the URL"
     )]
     TimedOut(Duration),
+    /// The TLS handshake failed, or what is set for it cannot be used.
+    #[error("no TLS: {0}")]
+    Tls(String),
     /// The server wants other credentials.
     #[error(
         "the server refuses the user or password: {0}; check the URL's user:password@ (`guest` may log in from the server's own host only)"
@@ -44,9 +47,9 @@ impl ConnectError {
 }
 
 impl Reason for ConnectError {
-    /// Credentials or the virtual host have to be changed.
+    /// Credentials, certificates or the virtual host have to be changed.
     fn is_permanent(&self) -> bool {
-        matches!(self, Self::Credentials(_) | Self::Vhost(_))
+        matches!(self, Self::Credentials(_) | Self::Tls(_) | Self::Vhost(_))
     }
 }
 

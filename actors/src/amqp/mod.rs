@@ -19,6 +19,7 @@ mod life;
 mod link;
 mod settings;
 mod socket;
+mod stream;
 
 pub use config::AmqpConfig;
 pub use connection::{Connection, Prepare};
