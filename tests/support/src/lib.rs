@@ -24,12 +24,14 @@ pub mod proxy;
 pub mod python;
 pub mod rabbitmq;
 pub mod redis;
+mod tls;
 pub mod wait;
 pub mod wall;
 
 use std::path::PathBuf;
 
 pub use available::{Missing, Need, available, require_python, require_rabbitmq, require_redis};
+pub use tls::Tls;
 
 /// The root of the workspace, where `signals.json` and `scripts/` are.
 pub fn workspace() -> PathBuf {
