@@ -3,7 +3,9 @@
 mod processes;
 mod proxy;
 mod python;
+mod rabbitmq;
 mod redis;
+mod tls;
 
 use std::time::Duration;
 
