@@ -12,11 +12,13 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum ConnectError {
     /// Nobody answers at the address, or the connection broke.
-    #[error("cannot reach the server: {0}; is RabbitMQ running there? check host and port of the URL")]
+    #[error(
+        "cannot reach the server: {0}; is RabbitMQ running there? check host and port of the URL, and its scheme: `amqps://` is for TLS"
+    )]
     Unreachable(String),
     /// The server did not finish the handshake within [`Settings::connect_timeout`](super::Settings).
     #[error(
-        "the server did not answer within {0:?}; is it RabbitMQ that listens there? check host and port of the URL"
+        "the server did not answer within {0:?}; is it RabbitMQ that listens there? check host and port of the URL, and its scheme: `amqps://` is for TLS"
     )]
     TimedOut(Duration),
     /// The TLS handshake failed, or what is set for it cannot be used.

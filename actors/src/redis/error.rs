@@ -11,10 +11,14 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum ConnectError {
     /// Nobody answers at the address, or the connection broke while it was set up.
-    #[error("cannot reach the server: {0}; is Redis running there? check host and port of the URL")]
+    #[error(
+        "cannot reach the server: {0}; is Redis running there? check host and port of the URL, and its scheme: `rediss://` is for TLS"
+    )]
     Unreachable(String),
     /// The server did not finish the handshake within [`Settings::connect_timeout`](super::Settings).
-    #[error("the server did not answer within {0:?}; is it Redis that listens there? check host and port of the URL")]
+    #[error(
+        "the server did not answer within {0:?}; is it Redis that listens there? check host and port of the URL, and its scheme: `rediss://` is for TLS"
+    )]
     TimedOut(Duration),
     /// The TLS handshake failed, or what is set for it cannot be used.
     #[error("no TLS: {0}")]

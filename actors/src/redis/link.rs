@@ -219,6 +219,8 @@ fn sort(error: &FredError, settings: &Settings) -> ConnectError {
     if let Some(problem) = settings.tls.explain(&text) {
         return ConnectError::Tls(problem);
     }
+    #[cfg(not(feature = "tls"))]
+    let _ = settings;
     match error.kind() {
         ErrorKind::Auth => ConnectError::Credentials(text),
         // Before 6 there was no HELLO.

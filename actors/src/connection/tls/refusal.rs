@@ -19,7 +19,8 @@ pub(super) fn explain(debug: &str, authorities: Option<&Path>, shown: bool) -> O
 
 fn certificate(problem: &str, authorities: Option<&Path>) -> String {
     let named = |name| problem.starts_with(name);
-    if named("UnknownIssuer") {
+    // A bad signature is that of another authority of the same name: one that was made anew.
+    if named("UnknownIssuer") || named("BadSignature") {
         return match authorities {
             Some(file) => format!("the server's certificate is signed by nobody in the CA file {}", file.display()),
             None => "the server's certificate is signed by no authority that this machine trusts; if it is one of your own, \
@@ -42,9 +43,11 @@ fn certificate(problem: &str, authorities: Option<&Path>) -> String {
     format!("the server's certificate is refused: {problem}")
 }
 
-/// What the server said before it hung up. Some servers say `HandshakeFailure` of a certificate that is missing.
+/// What the server said before it hung up. Some servers say `HandshakeFailure` of a certificate that is missing, and
+/// `DecryptError` of one that another authority of the same name has signed.
 fn alert(said: &str, shown: bool) -> String {
-    let about_us = said.contains("Certificate") || ["UnknownCA", "AccessDenied", "HandshakeFailure"].contains(&said);
+    let about_us = said.contains("Certificate")
+        || ["UnknownCA", "AccessDenied", "DecryptError", "HandshakeFailure"].contains(&said);
     match (about_us, shown) {
         (true, true) => format!(
             "the server refuses our certificate ({said}); is it signed by an authority that the server trusts, and not \

@@ -1,6 +1,10 @@
-//! The TLS of a server: files of PEM that a test has made.
+//! The TLS of a server, and an authority that signs certificates for a test.
+
+mod authority;
 
 use std::path::PathBuf;
+
+pub use authority::Authority;
 
 /// A listener for TLS, beside the plain one, with a port of its own.
 #[derive(Debug, Clone)]
@@ -13,4 +17,13 @@ pub struct Tls {
     pub authority: PathBuf,
     /// Whether a client without a certificate is refused.
     pub client_certificate: bool,
+}
+
+impl Tls {
+    /// Refuses clients without a certificate.
+    #[must_use]
+    pub fn demand(mut self) -> Self {
+        self.client_certificate = true;
+        self
+    }
 }
