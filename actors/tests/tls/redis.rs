@@ -1,12 +1,15 @@
 //! `rediss://`
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use formicary_actors::RedisConfig;
 use formicary_actors::bus::Bus;
 use formicary_actors::contract::ConnectionState;
+use formicary_actors::{Env, RedisConfig};
+use formicary_protocol::{Declarations, Prefix};
 use formicary_test_support::proxy::{Mode, Proxy};
-use formicary_test_support::redis::Server;
+use formicary_test_support::redis::{Cluster, Server};
 use formicary_test_support::tls::{Authority, Tls};
 use formicary_test_support::{require_redis, wait};
 use serde_json::json;
@@ -160,4 +163,31 @@ async fn renewed_files_are_read_by_the_next_connection() {
     wait::until(10 * S, "the connection", async || bus.connection() == ConnectionState::Up).await;
     server.restart().await;
     wait::until(10 * S, "the connection", async || bus.connection() == ConnectionState::Up).await;
+}
+
+#[actix::test]
+async fn the_nodes_of_a_cluster_are_reached_by_tls() {
+    if !require_redis("the_nodes_of_a_cluster_are_reached_by_tls") {
+        return;
+    }
+    let authority = Authority::new();
+    let options = Server::options().tls(authority.server("127.0.0.1")).arg("--tls-cluster").arg("yes");
+    let cluster = Cluster::start_with(options).await;
+    let queues = ["{a}jobs", "{b}jobs", "{c}jobs", "{d}jobs"];
+    let declared: Vec<_> = queues.iter().map(|name| json!({"name": name})).collect();
+    let declared = Declarations::parse(&json!({"queues": declared}).to_string(), "test").unwrap();
+    let config = at(cluster.nodes()[0].tls_port().unwrap(), &authority);
+    let env = Env::new(Prefix::default(), Arc::new(declared));
+    let broker = formicary_actors::broker::redis::start(&config, env).unwrap();
+    let mut owners = BTreeSet::new();
+    for queue in queues {
+        broker.dynamic(queue, &json!(1)).await.unwrap();
+        let owner = cluster.owner(queue).await;
+        assert_eq!(owner.command(&["LLEN", queue]).await.unwrap().integer(), Some(1));
+        owners.insert(owner.port());
+        let clients = owner.command(&["CLIENT", "LIST"]).await.unwrap().text().unwrap();
+        let port = format!("laddr=127.0.0.1:{} ", owner.tls_port().unwrap());
+        assert!(clients.lines().any(|one| one.contains(&port) && one.contains("name=formicary:broker")), "{clients}");
+    }
+    assert!(owners.len() > 1);
 }
