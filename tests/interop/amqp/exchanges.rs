@@ -1,10 +1,10 @@
 //! Fan-out and topics, with producers and consumers of both languages.
 
-use formicary::contract::SendOptions;
 use formicary::prelude::*;
+use formicary_test_support::python::Peer;
 use serde_json::json;
 
-use super::stage::{Stage, taken};
+use super::stage::{Stage, taken, topical};
 use crate::queues;
 use crate::stage::{Log, command};
 
@@ -39,8 +39,6 @@ async fn xs(peer: &Peer, queue: &str, count: usize) -> Vec<(i64, String)> {
     lines.iter().map(one).collect()
 }
 
-use formicary_test_support::python::Peer;
-
 #[actix::test]
 async fn a_fan_out_reaches_the_queues_of_both() {
     let Some(stage) = Stage::new("a_fan_out_reaches_the_queues_of_both").await else { return };
@@ -63,7 +61,7 @@ async fn a_topic_reaches_the_queues_of_both_whose_patterns_match() {
     // Ours takes `m.a`, Python's `m.*` and `n.#`.
     let topics = ["m.a", "m.b", "n.deep.down", "n"];
     for (x, topic) in topics.iter().enumerate() {
-        let options = SendOptions { topic: Some((*topic).into()), ..SendOptions::default() };
+        let options = topical(topic);
         group.broker().send_with::<queues::WireTopic>(&json!({"x": x}), options).await.unwrap();
     }
     for (x, topic) in topics.iter().enumerate() {

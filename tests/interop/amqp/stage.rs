@@ -1,5 +1,6 @@
 //! One place on a RabbitMQ, with groups and Python peers on it.
 
+use formicary::contract::SendOptions;
 use formicary::{AmqpConfig, BrokerConfig, Group, GroupBuilder, Value};
 use formicary_test_support::python::Peer;
 use formicary_test_support::rabbitmq::{Place, shared};
@@ -47,4 +48,11 @@ impl Stage {
 /// The first `count` messages that a peer took from a queue.
 pub async fn taken(peer: &Peer, queue: &str, count: usize) -> Vec<Value> {
     peer.wait_jsons(count, |line| line["consumed"] == queue, SOON).await
+}
+
+/// Sends with this topic.
+pub fn topical(topic: &str) -> SendOptions {
+    let mut options = SendOptions::default();
+    options.topic = Some(topic.into());
+    options
 }

@@ -2,13 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use formicary::contract::SendOptions;
 use formicary::prelude::*;
-use serde_json::json;
 
-use super::stage::{Stage, taken};
+use super::stage::{Stage, taken, topical};
 use crate::queues;
-use crate::stage::SOON;
 use crate::wire::vectors::Vector;
 
 /// Consumes every queue of the vectors.
@@ -73,7 +70,6 @@ async fn what_we_send_to_python_is_what_python_sends() {
         group.broker().declare(queue).await.unwrap();
     }
     let broker = group.broker();
-    let topic = SendOptions { topic: Some("m.a".into()), ..SendOptions::default() };
     for (name, queue) in [
         ("amqp_send", "wire_amqp"),
         ("amqp_send_rich", "wire_amqp"),
@@ -86,7 +82,7 @@ async fn what_we_send_to_python_is_what_python_sends() {
         let body: Value = serde_json::from_str(&body).unwrap();
         let before = peer.jsons(|line| line["consumed"] == queue).len();
         match name {
-            "amqp_send_topic" => broker.send_with::<queues::WireTopic>(&body, topic.clone()).await.unwrap(),
+            "amqp_send_topic" => broker.send_with::<queues::WireTopic>(&body, topical("m.a")).await.unwrap(),
             _ => broker.dynamic(queue, &body).await.unwrap(),
         }
         let seen = taken(&peer, queue, before + 1).await.swap_remove(before);
