@@ -20,6 +20,8 @@ mod link;
 mod settings;
 mod socket;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use config::AmqpConfig;
 pub use connection::{Connection, Prepare};

@@ -41,7 +41,7 @@ pub(super) async fn connect(
         async move |_, _| {
             let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
             let stream = stream.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
-            Ok(AsyncTcpStream::Plain(Stream(stream)))
+            Ok(AsyncTcpStream::Plain(Stream::new(stream)))
         },
         properties,
     );

@@ -22,7 +22,39 @@ pub(super) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 
 /// What the driver is given.
-pub(super) struct Stream(pub(super) Box<dyn Bytes>);
+pub(super) struct Stream {
+    bytes: Box<dyn Bytes>,
+    /// What a write failed on, until we know the last words of the server.
+    failed: Option<io::Error>,
+}
+
+impl Stream {
+    pub(super) fn new(bytes: Box<dyn Bytes>) -> Self {
+        Self { bytes, failed: None }
+    }
+
+    /// A server that hangs up on us says why (it refuses our certificate), but does not wait until we have read it: what
+    /// the driver writes meanwhile fails, and then it reads no more.
+    fn written<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(error)) = outcome {
+            self.failed = Some(error);
+            return self.last_words(cx).map(Err);
+        }
+        outcome
+    }
+
+    fn last_words(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let mut rest = [0; 1024];
+        loop {
+            let mut rest = ReadBuf::new(&mut rest);
+            match ready!(Pin::new(&mut self.bytes).poll_read(cx, &mut rest)) {
+                Ok(()) if !rest.filled().is_empty() => {}
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => return Poll::Ready(error),
+                _ => return Poll::Ready(self.failed.take().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into())),
+            }
+        }
+    }
+}
 
 /// The runtime of this thread, whose connections are [`Stream`]s.
 pub(super) fn runtime() -> Runtime<RuntimeParts<Tokio, Streams>> {
@@ -60,14 +92,19 @@ impl Reactor for Streams {
 impl futures_io::AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut into = ReadBuf::new(into);
-        ready!(Pin::new(&mut self.get_mut().0).poll_read(cx, &mut into))?;
+        ready!(Pin::new(&mut self.get_mut().bytes).poll_read(cx, &mut into))?;
         Poll::Ready(Ok(into.filled().len()))
     }
 }
 
 impl futures_io::AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().0).poll_write(cx, bytes)
+        let this = self.get_mut();
+        if this.failed.is_some() {
+            return this.last_words(cx).map(Err);
+        }
+        let outcome = Pin::new(&mut this.bytes).poll_write(cx, bytes);
+        this.written(cx, outcome)
     }
 
     fn poll_write_vectored(
@@ -75,14 +112,24 @@ impl futures_io::AsyncWrite for Stream {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().0).poll_write_vectored(cx, parts)
+        let this = self.get_mut();
+        if this.failed.is_some() {
+            return this.last_words(cx).map(Err);
+        }
+        let outcome = Pin::new(&mut this.bytes).poll_write_vectored(cx, parts);
+        this.written(cx, outcome)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_flush(cx)
+        let this = self.get_mut();
+        if this.failed.is_some() {
+            return this.last_words(cx).map(Err);
+        }
+        let outcome = Pin::new(&mut this.bytes).poll_flush(cx);
+        this.written(cx, outcome)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_shutdown(cx)
+        Pin::new(&mut self.get_mut().bytes).poll_shutdown(cx)
     }
 }
