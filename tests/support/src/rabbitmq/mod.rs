@@ -8,7 +8,7 @@ mod program;
 mod server;
 mod shared;
 
-pub use options::{Options, Tls};
+pub use options::Options;
 pub use place::{Place, Queue};
 pub(crate) use program::{Program, program};
 pub use server::Server;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use super::Server;
 use super::console::{binary, json};
 
@@ -89,6 +91,27 @@ impl<'s> Place<'s> {
     /// One queue, if it is there.
     pub async fn queue(&self, name: &str) -> Option<Queue> {
         self.queues().await.into_iter().find(|queue| queue.name == name)
+    }
+
+    /// What is declared here, under the names of AMQP: `{"queues": […], "exchanges": […], "bindings": […]}`, without what the
+    /// server makes by itself.
+    pub async fn topology(&self) -> Value {
+        let ask = format!(
+            r##"{{json, #{{
+                queues => [#{{queue => N, durable => D, auto_delete => A, exclusive => E, arguments => maps:from_list(G)}}
+                    || [{{_, {{_, _, _, N}}}}, {{_, D}}, {{_, A}}, {{_, E}}, {{_, G}}]
+                    <- rabbit_amqqueue:info_all({name}, [name, durable, auto_delete, exclusive, arguments])],
+                exchanges => [#{{exchange => N, exchange_type => T, durable => D, auto_delete => A, internal => I, arguments => maps:from_list(G)}}
+                    || [{{_, {{_, _, _, N}}}}, {{_, T}}, {{_, D}}, {{_, A}}, {{_, I}}, {{_, G}}]
+                    <- rabbit_exchange:info_all({name}, [name, type, durable, auto_delete, internal, arguments]),
+                    N =/= <<>>, binary:match(N, <<"amq.">>) =/= {{0, 4}}],
+                bindings => [#{{exchange => S, queue => N, routing_key => K, arguments => maps:from_list(G)}}
+                    || [{{_, S}}, {{_, N}}, {{_, K}}, {{_, G}}]
+                    <- rabbit_binding:info_all({name}, [source_name, destination_name, routing_key, arguments]), S =/= <<>>]
+            }}}}"##,
+            name = binary(&self.name)
+        );
+        json(&self.server.eval(&ask).await)
     }
 
     /// Deletes a queue with what is in it, under its consumers.

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use super::console::{self, Console};
 use super::home::{Home, Ports};
-use super::{Options, Place, Program, program};
+use super::{Options, Place, Program, options, program};
 use crate::port::Port;
 use crate::process::{Child, Signal};
 use crate::wait;
@@ -205,7 +205,7 @@ impl Server {
             "vm_memory_high_watermark.absolute = 2GB".into(),
             "disk_free_limit.absolute = 50MB".into(),
         ];
-        settings.extend(tls.iter().flat_map(|(port, tls)| tls.lines(port.number())));
+        settings.extend(tls.iter().flat_map(|(port, tls)| options::tls_lines(tls, port.number())));
         settings.extend(options.lines.iter().cloned());
         let ports = Ports { amqp: amqp.number(), erlang: erlang.number(), mapper: mapper.number() };
         let mut epmd = Command::new("epmd");
