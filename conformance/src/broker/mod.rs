@@ -156,10 +156,15 @@ macro_rules! __broker_cases {
 #[doc(hidden)]
 pub fn run<P: BrokerPlace>(name: &str, case: &str) {
     let promises = P::promises();
-    crate::case::run::<P>(name, promises.clockless, async |place| {
+    let clockless = promises.clockless;
+    let run = async |place| {
         let mut stage = Stage { name: name.to_owned(), place: Box::new(place), promises };
         find(case)(&mut stage).await
-    });
+    };
+    match case.split_once("::") {
+        Some(("restarts" | "troubles", _)) => crate::case::run_alone::<P>(name, clockless, run),
+        _ => crate::case::run::<P>(name, clockless, run),
+    }
 }
 
 type Case = for<'a> fn(&'a mut Stage) -> Soon<'a, Verdict>;
