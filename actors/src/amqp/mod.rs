@@ -21,6 +21,7 @@ mod settings;
 mod socket;
 
 pub use config::AmqpConfig;
+pub(crate) use config::Backlog;
 pub use connection::{Connection, Prepare};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{CommandError, ConnectError};
