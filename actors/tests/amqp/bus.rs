@@ -29,7 +29,9 @@ async fn signals_reach_every_subscription_in_order() {
         return;
     }
     let place = rabbitmq::shared("signals_reach_every_subscription_in_order").await;
-    let (here, there) = (bus(&place.url()), bus(&place.url()));
+    let mut impatient = env();
+    impatient.limits.call_deadline = S / 10;
+    let (here, there) = (bus_in(impatient, &place.url()), bus(&place.url()));
     let (one, two, far) = (Arc::new(Inbox::default()), Arc::new(Inbox::default()), Arc::new(Inbox::default()));
     assert_eq!(ping(&here, 1_000).await, None, "the server does not say how many receive it");
     let first = here.subscribe("ping", one.clone()).await.unwrap();
