@@ -24,6 +24,7 @@ mod stream;
 mod tests;
 
 pub use config::AmqpConfig;
+pub(crate) use config::Backlog;
 pub use connection::{Connection, Prepare};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{CommandError, ConnectError};
