@@ -21,7 +21,8 @@ mod settings;
 mod socket;
 
 pub use config::AmqpConfig;
-pub use connection::{Connection, Prepare};
+pub(crate) use config::QueueKind;
+pub use connection::{Connection, Observer};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{CommandError, ConnectError};
 pub use link::Link;
