@@ -10,8 +10,9 @@ use std::time::Duration;
 use formicary_protocol::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use lapin::message::BasicReturnMessage;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Channel, Confirmation};
+use lapin::{BasicProperties, Channel};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::queue::Queue;
@@ -42,7 +43,8 @@ enum Sent {
     Unwritten,
     /// The channel ended before the answer.
     Lost(String),
-    Answered(Confirmation),
+    /// Whether the server has it, and a message that it gave back: this one or another.
+    Answered(bool, Option<Box<BasicReturnMessage>>),
 }
 
 pub(super) async fn run(writer: Writer) {
@@ -108,7 +110,10 @@ async fn publish(
     };
     drop(body);
     match confirm.await {
-        Ok(confirmation) => (number, Sent::Answered(confirmation)),
+        Ok(confirmation) => {
+            let is_taken = !confirmation.is_nack();
+            (number, Sent::Answered(is_taken, confirmation.take_message().map(Box::new)))
+        }
         Err(error) => (number, Sent::Lost(error.to_string())),
     }
 }
@@ -140,14 +145,10 @@ impl Writer {
                     lost = true;
                     ended.push((number, Err(CommandError::Unknown(format!("its channel was lost ({why})")))));
                 }
-                Sent::Answered(Confirmation::Nack(_)) => {
-                    ended.push((number, Err(CommandError::NotSent("the server could not take it".to_owned()))));
-                }
-                Sent::Answered(confirmation) => {
-                    if let Some(returned) = confirmation.take_message() {
-                        self.queue.returned(&returned);
-                    }
-                    ended.push((number, Ok(())));
+                Sent::Answered(is_taken, returned) => {
+                    returned.into_iter().for_each(|message| self.queue.returned(&message));
+                    let refused = || CommandError::NotSent("the server could not take it".to_owned());
+                    ended.push((number, is_taken.then_some(()).ok_or_else(refused)));
                 }
             }
         }
