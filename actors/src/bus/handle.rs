@@ -160,7 +160,9 @@ impl Bus {
         pending.await;
     }
 
-    pub(crate) async fn close(&self, deadline: Instant) {
+    /// Closes the bus: what was accepted is carried out until `deadline`, and all that comes later fails. The second time it
+    /// does nothing. For tools and for tests; a group closes its own.
+    pub async fn close(&self, deadline: Instant) {
         let (reply, pending) = Reply::new();
         self.0.port.put(CloseBus { deadline, reply });
         pending.await;

@@ -1,0 +1,90 @@
+//! A responder whose connection is lost: its callers end in their time, and are answered again when it is back.
+
+use std::time::Duration;
+
+use formicary_actors::CallError;
+use formicary_actors::bus::Bus;
+use formicary_actors::events::EventKind;
+use futures_util::future::join_all;
+
+use crate::bus::BusFactory;
+use crate::bus::calls::ask;
+use crate::bus::cast::Doubles;
+use crate::bus::stage::{HASTE, SLACK, SOON, Stage, Way, down, up};
+use crate::wait;
+
+/// A caller whose calls have a second.
+fn hasty_caller<F: BusFactory>(stage: &Stage<F>) -> Bus {
+    let mut env = stage.env();
+    env.limits.call_deadline = 2 * HASTE;
+    stage.bus_with(env)
+}
+
+/// Without an answer a call ends at its deadline, or at once where the bus knows that nobody listens.
+fn unanswered(error: &CallError) -> bool {
+    matches!(error, CallError::Timeout { .. } | CallError::NobodyListening { .. })
+}
+
+/// While a responder is away its callers end in their time; when it is back they are answered, loss after loss.
+pub async fn its_callers_end_in_time_and_are_answered_when_it_is_back<F: BusFactory>(stage: Stage<F>) {
+    let Some(line) = stage.line().await else { return };
+    let answers = line.group().agent(Doubles::at_once).start().await.unwrap();
+    let caller = hasty_caller(&stage);
+    for n in 1..=3 {
+        assert_eq!(ask(&caller, n).await.unwrap(), 2 * n);
+        line.cut().await;
+        down(answers.bus(), SOON).await;
+        let begun = tokio::time::Instant::now();
+        let error = ask(&caller, n).await.unwrap_err();
+        assert!(unanswered(&error) && begun.elapsed() < 2 * HASTE + SLACK, "{:?}: {error}", begun.elapsed());
+        line.mend().await;
+        up(answers.bus()).await;
+    }
+    assert_eq!(ask(&caller, 9).await.unwrap(), 18);
+    answers.stop().await;
+}
+
+/// An answer that finds its connection lost waits for the next one: the caller has it, within its deadline.
+pub async fn an_answer_waits_for_its_connection<F: BusFactory>(stage: Stage<F>) {
+    let Some(line) = stage.line().await else { return };
+    let after = Duration::from_millis(500);
+    let answers = line.group().agent(move || Doubles { after }).start().await.unwrap();
+    let caller = stage.bus();
+    let call = stage.call(&caller, 4);
+    wait::until(SOON, "the request", async || answers.events().count(EventKind::RequestReceived) == 1).await;
+    line.cut().await;
+    wait::until(SOON, "the end of the handler", async || answers.events().count(EventKind::Handled) == 1).await;
+    assert!(!call.is_finished());
+    line.mend().await;
+    assert_eq!(call.await.unwrap().unwrap(), 8);
+    answers.stop().await;
+}
+
+/// A responder that is not heard: its callers end in their time, the loss is found, and it answers again.
+pub async fn a_server_that_does_not_hear_is_found<F: BusFactory>(stage: Stage<F>) {
+    swallowed(stage, Way::ToServer).await;
+}
+
+/// A responder that does not hear: its callers end in their time, the loss is found, and it answers again.
+pub async fn a_server_that_is_not_heard_is_found<F: BusFactory>(stage: Stage<F>) {
+    swallowed(stage, Way::ToClient).await;
+}
+
+async fn swallowed<F: BusFactory>(stage: Stage<F>, way: Way) {
+    let Some(line) = stage.line().await else { return };
+    let answers = line.group().agent(Doubles::at_once).start().await.unwrap();
+    let caller = hasty_caller(&stage);
+    assert_eq!(ask(&caller, 1).await.unwrap(), 2);
+    line.swallow(way);
+    let calls = async {
+        for ended in join_all((1..=10).map(|n| ask(&caller, n))).await {
+            let error = ended.unwrap_err();
+            assert!(unanswered(&error), "{error}");
+        }
+    };
+    tokio::join!(calls, line.found_by(answers.bus()));
+    line.mend().await;
+    up(answers.bus()).await;
+    assert_eq!(ask(&caller, 2).await.unwrap(), 4);
+    answers.stop().await;
+}
