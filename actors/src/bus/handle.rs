@@ -160,8 +160,8 @@ impl Bus {
         pending.await;
     }
 
-    /// Closes the bus: what was accepted is carried out until `deadline`, and all that comes later fails. The second time it
-    /// does nothing. For tools and for tests; a group closes its own.
+    /// Closes the bus: publishes that were accepted are carried out until the deadline, and later ones fail. Closing twice
+    /// is fine. A group closes its own; this is for whoever started an adapter without one.
     pub async fn close(&self, deadline: Instant) {
         let (reply, pending) = Reply::new();
         self.0.port.put(CloseBus { deadline, reply });

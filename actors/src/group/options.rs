@@ -171,6 +171,21 @@ impl BusConfig {
     pub fn custom(start: impl Fn(Env) -> Bus + Send + Sync + 'static) -> Self {
         Self(BusKind::Custom(Arc::new(start)))
     }
+
+    /// Starts the adapter without a group, on the current arbiter, and returns at once: the state of the bus says when it
+    /// is connected. For tools and for tests of adapters.
+    ///
+    /// # Errors
+    /// [`Error::NoSystem`] where an adapter needs an actix system and there is none.
+    pub fn start(&self, env: Env) -> Result<Bus, Error> {
+        match &self.0 {
+            BusKind::Memory(bus) => Ok(bus.start(env)),
+            #[cfg(feature = "redis")]
+            BusKind::Redis(config) => crate::bus::redis::start(config, env),
+            BusKind::Custom(start) => Ok(start(env)),
+            BusKind::Recording(bus) => Ok(bus.start(env)),
+        }
+    }
 }
 
 impl BrokerConfig {
@@ -193,6 +208,21 @@ impl BrokerConfig {
     /// An adapter of your own: starts its actor on the current arbiter and gives its handle.
     pub fn custom(start: impl Fn(Env) -> Broker + Send + Sync + 'static) -> Self {
         Self(BrokerKind::Custom(Arc::new(start)))
+    }
+
+    /// Starts the adapter without a group, on the current arbiter, and returns at once: the state of the broker says when it
+    /// is connected. For tools and for tests of adapters.
+    ///
+    /// # Errors
+    /// [`Error::NoSystem`] where an adapter needs an actix system and there is none.
+    pub fn start(&self, env: Env) -> Result<Broker, Error> {
+        match &self.0 {
+            BrokerKind::Memory(broker) => Ok(broker.start(env)),
+            #[cfg(feature = "redis")]
+            BrokerKind::Redis(config) => crate::broker::redis::start(config, env),
+            BrokerKind::Custom(start) => Ok(start(env)),
+            BrokerKind::Recording(broker) => Ok(broker.start(env)),
+        }
     }
 }
 

@@ -1,6 +1,5 @@
 //! Where one case of a bus runs.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +11,10 @@ use formicary_protocol::Prefix;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::BusFactory;
 use super::cast::{Ask, Note, declarations};
+use super::place::AnyBusPlace;
+use super::{BusPromises, Raw};
+use crate::left_out::LeftOut;
 use crate::proxy::{Mode, Proxy};
 use crate::wait;
 
@@ -22,30 +23,27 @@ pub(crate) const SOON: Duration = Duration::from_secs(15);
 /// How much later than its time a thing may be on such a machine.
 pub(crate) const SLACK: Duration = Duration::from_millis(1_500);
 
-/// The place of one case: a factory, and a prefix that nobody else has.
-pub struct Stage<F> {
-    factory: Arc<F>,
+/// The place of one case, and a prefix that nobody else has.
+pub(crate) struct Stage {
+    pub(crate) place: Box<dyn AnyBusPlace>,
+    pub(crate) promises: BusPromises,
     prefix: Prefix,
-    case: &'static str,
 }
 
-impl<F: BusFactory> Stage<F> {
-    pub(super) fn new(factory: F, case: &'static str) -> Self {
-        Self { factory: Arc::new(factory), prefix: prefix(), case }
-    }
-
-    pub(crate) fn factory(&self) -> &F {
-        &self.factory
+impl Stage {
+    pub(crate) fn new(place: impl AnyBusPlace + 'static) -> Self {
+        let promises = place.promises();
+        Self { place: Box::new(place), promises, prefix: prefix() }
     }
 
     /// The environment of a process of its own.
     pub(crate) fn env(&self) -> Env {
-        Env::new(self.prefix.clone(), Arc::new(declarations()))
+        env(&self.prefix)
     }
 
     /// That of a process which uses the same server for something else.
     pub(crate) fn env_elsewhere(&self) -> Env {
-        Env::new(prefix(), Arc::new(declarations()))
+        env(&prefix())
     }
 
     /// A bus as a process of its own has it.
@@ -54,17 +52,18 @@ impl<F: BusFactory> Stage<F> {
     }
 
     pub(crate) fn bus_with(&self, env: Env) -> Bus {
-        self.factory.bus(env)
+        self.place.bus().start(env).unwrap()
     }
 
     /// A group as a process of its own has it.
     pub(crate) fn group(&self) -> GroupBuilder {
-        let factory = self.factory.clone();
-        self.group_on(BusConfig::custom(move |env| factory.bus(env)))
+        self.group_maker()()
     }
 
-    fn group_on(&self, bus: BusConfig) -> GroupBuilder {
-        Group::builder().declarations(declarations()).prefix(self.prefix.clone()).bus(bus)
+    /// Makes such a group, on any thread.
+    pub(crate) fn group_maker(&self) -> impl FnOnce() -> GroupBuilder + Send + 'static {
+        let (prefix, bus) = (self.prefix.clone(), self.place.bus());
+        move || group(&prefix, bus)
     }
 
     pub(crate) async fn capabilities(&self) -> Capabilities {
@@ -81,21 +80,28 @@ impl<F: BusFactory> Stage<F> {
         bus.close(Instant::now() + SOON).await;
     }
 
-    /// A proxy before the server, if the adapter can go there; else the case is left out.
-    pub(crate) async fn line(&self) -> Option<Line<F>> {
-        let Some(server) = self.factory.address() else {
-            self.left_out("the adapter has no server that a proxy could stand before");
-            return None;
-        };
-        let proxy = Proxy::start(server.port()).await;
-        let (factory, prefix) = (self.factory.clone(), self.prefix.clone());
-        Some(Line { proxy, stage: Self { factory, prefix, case: self.case } })
+    /// What another program publishes.
+    pub(crate) async fn publish_raw(&self, signal: &str, call: Option<&str>, body: &[u8]) -> Result<(), LeftOut> {
+        let raw = Raw { signal, sender: "stranger", call, body };
+        let hook = || LeftOut("its place has no `publish_raw`".into());
+        self.place.publish_raw(&self.prefix, raw).await.then_some(()).ok_or_else(hook)
     }
 
-    /// Says, past the capture of the test harness, why this case does not run.
-    pub(crate) fn left_out(&self, why: &str) {
-        super::left_out(self.case, why);
+    /// A way to the server that the case can cut.
+    pub(crate) async fn line(&self) -> Result<Line, LeftOut> {
+        let hooks = || LeftOut("its place has no `address` with a `bus_at`".into());
+        let proxy = Proxy::start(self.place.address().ok_or_else(hooks)?.port()).await;
+        let config = self.place.bus_at(proxy.address()).ok_or_else(hooks)?;
+        Ok(Line { proxy, config, prefix: self.prefix.clone(), promises: self.promises.clone() })
     }
+}
+
+fn env(prefix: &Prefix) -> Env {
+    Env::new(prefix.clone(), Arc::new(declarations()))
+}
+
+fn group(prefix: &Prefix, bus: BusConfig) -> GroupBuilder {
+    Group::builder().declarations(declarations()).prefix(prefix.clone()).bus(bus)
 }
 
 /// A prefix that nobody else has.
@@ -103,43 +109,36 @@ fn prefix() -> Prefix {
     Prefix::new(&format!("T{}", Ids::random().id())).unwrap()
 }
 
-/// A way to the server that a case can cut.
-pub(crate) struct Line<F> {
+/// A way to the server through a proxy.
+pub(crate) struct Line {
     pub(crate) proxy: Proxy,
-    stage: Stage<F>,
+    config: BusConfig,
+    prefix: Prefix,
+    promises: BusPromises,
 }
 
-/// The two ways through a [`Line`].
+/// The two directions of a [`Line`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     ToServer,
     ToClient,
 }
 
-impl<F: BusFactory> Line<F> {
-    fn address(&self) -> SocketAddr {
-        ([127, 0, 0, 1], self.proxy.port()).into()
-    }
-
+impl Line {
     pub(crate) fn bus(&self) -> Bus {
-        self.bus_with(self.stage.env())
-    }
-
-    pub(crate) fn bus_with(&self, env: Env) -> Bus {
-        self.stage.factory.bus_at(self.address(), env)
+        self.config.start(env(&self.prefix)).unwrap()
     }
 
     /// A bus whose publishes and subscriptions have half a second, and whose calls have one.
     pub(crate) fn hasty_bus(&self) -> Bus {
-        let mut env = self.stage.env();
+        let mut env = env(&self.prefix);
         env.limits.send_deadline = HASTE;
         env.limits.call_deadline = 2 * HASTE;
-        self.bus_with(env)
+        self.config.start(env).unwrap()
     }
 
     pub(crate) fn group(&self) -> GroupBuilder {
-        let (factory, address) = (self.stage.factory.clone(), self.address());
-        self.stage.group_on(BusConfig::custom(move |env| factory.bus_at(address, env)))
+        group(&self.prefix, self.config.clone())
     }
 
     /// Resets what is open, and refuses what is new.
@@ -161,11 +160,18 @@ impl<F: BusFactory> Line<F> {
         }
     }
 
-    /// Waits until this bus has found that it hears nothing: within twice the heartbeat.
+    /// Waits until this bus has found that it hears nothing.
     pub(crate) async fn found_by(&self, bus: &Bus) {
         let begun = Instant::now();
-        down(bus, 2 * self.stage.factory.traits().heartbeat + SLACK).await;
+        down(bus, self.promises.notices_within + SLACK).await;
         println!("measured: found after {:?}", begun.elapsed());
+    }
+
+    /// Waits until this bus has its connection again.
+    pub(crate) async fn regained_by(&self, bus: &Bus) {
+        let begun = Instant::now();
+        up_within(bus, self.promises.back_within + SLACK).await;
+        println!("measured: back after {:?}", begun.elapsed());
     }
 }
 
@@ -174,11 +180,15 @@ pub(crate) const HASTE: Duration = Duration::from_millis(500);
 
 /// Waits until the bus is connected.
 pub(crate) async fn up(bus: &Bus) {
+    up_within(bus, SOON).await;
+}
+
+async fn up_within(bus: &Bus, within: Duration) {
     let state = async || match bus.connection() {
         ConnectionState::Up => Ok(()),
         other => Err(other),
     };
-    wait::until(SOON, "the connection", state).await;
+    wait::until(within, "the connection", state).await;
 }
 
 /// Waits until the bus has lost its connection.

@@ -5,15 +5,15 @@ use formicary_actors::{CallError, SendError};
 use futures_util::future::join_all;
 use tokio::time::{Duration, Instant, timeout};
 
-use crate::bus::BusFactory;
 use crate::bus::calls::ask;
 use crate::bus::cast::Doubles;
 use crate::bus::stage::{HASTE, SLACK, SOON, Stage, Way, down, up};
+use crate::left_out::Verdict;
 use crate::wait;
 
 /// What waits for an answer when the connection is lost fails at once, since no answer can come; the next call is answered.
-pub async fn a_loss_ends_what_waits_for_an_answer<F: BusFactory>(stage: Stage<F>) {
-    let Some(line) = stage.line().await else { return };
+pub(crate) async fn a_loss_ends_what_waits_for_an_answer(stage: &mut Stage) -> Verdict {
+    let line = stage.line().await?;
     let answers = stage.group().agent(Doubles::at_once).start().await.unwrap();
     let caller = line.bus();
     let call = stage.call(&caller, Doubles::HANGS);
@@ -25,11 +25,12 @@ pub async fn a_loss_ends_what_waits_for_an_answer<F: BusFactory>(stage: Stage<F>
     assert!(error.contains("disconnected"), "{error}");
     assert_eq!(ask(&caller, 3).await.unwrap(), 6);
     answers.stop().await;
+    Ok(())
 }
 
 /// What is asked while the connection is away waits for it, and is answered when it is back.
-pub async fn what_is_asked_while_it_is_down_is_answered_when_it_is_back<F: BusFactory>(stage: Stage<F>) {
-    let Some(line) = stage.line().await else { return };
+pub(crate) async fn what_is_asked_while_it_is_down_is_answered_when_it_is_back(stage: &mut Stage) -> Verdict {
+    let line = stage.line().await?;
     let answers = stage.group().agent(Doubles::at_once).start().await.unwrap();
     let caller = line.bus();
     assert_eq!(ask(&caller, 1).await.unwrap(), 2);
@@ -43,11 +44,12 @@ pub async fn what_is_asked_while_it_is_down_is_answered_when_it_is_back<F: BusFa
         assert_eq!(answer.unwrap().unwrap(), 2 * n);
     }
     answers.stop().await;
+    Ok(())
 }
 
 /// Calls that find no connection until their deadline were not sent, say so in time, and are never heard.
-pub async fn reused_while_down_it_fails_each_time_and_recovers_with_the_next<F: BusFactory>(stage: Stage<F>) {
-    let Some(line) = stage.line().await else { return };
+pub(crate) async fn reused_while_down_a_caller_fails_each_time_and_recovers_with_the_next(stage: &mut Stage) -> Verdict {
+    let line = stage.line().await?;
     let answers = stage.group().agent(Doubles::at_once).start().await.unwrap();
     line.cut().await;
     let caller = line.hasty_bus();
@@ -60,24 +62,25 @@ pub async fn reused_while_down_it_fails_each_time_and_recovers_with_the_next<F: 
         assert!(took >= 2 * HASTE - Duration::from_millis(10) && took < 2 * HASTE + SLACK, "{took:?}");
     }
     line.mend().await;
-    up(&caller).await;
+    line.regained_by(&caller).await;
     assert_eq!(ask(&caller, 3).await.unwrap(), 6);
     assert_eq!(answers.events().count(EventKind::RequestReceived), 1);
     answers.stop().await;
+    Ok(())
 }
 
 /// In front of a server that does not hear us, calls end in time; they are answered again when it does.
-pub async fn a_server_that_does_not_hear_is_found<F: BusFactory>(stage: Stage<F>) {
-    swallowed(stage, Way::ToServer).await;
+pub(crate) async fn a_caller_finds_a_server_that_does_not_hear(stage: &mut Stage) -> Verdict {
+    swallowed(stage, Way::ToServer).await
 }
 
 /// In front of a server that we do not hear, calls end in time; they are answered again when we do.
-pub async fn a_server_that_is_not_heard_is_found<F: BusFactory>(stage: Stage<F>) {
-    swallowed(stage, Way::ToClient).await;
+pub(crate) async fn a_caller_finds_a_server_that_is_not_heard(stage: &mut Stage) -> Verdict {
+    swallowed(stage, Way::ToClient).await
 }
 
-async fn swallowed<F: BusFactory>(stage: Stage<F>, way: Way) {
-    let Some(line) = stage.line().await else { return };
+async fn swallowed(stage: &mut Stage, way: Way) -> Verdict {
+    let line = stage.line().await?;
     let answers = stage.group().agent(Doubles::at_once).start().await.unwrap();
     let caller = line.hasty_bus();
     up(&caller).await;
@@ -90,9 +93,10 @@ async fn swallowed<F: BusFactory>(stage: Stage<F>, way: Way) {
     };
     tokio::join!(calls, line.found_by(&caller));
     line.mend().await;
-    up(&caller).await;
+    line.regained_by(&caller).await;
     assert_eq!(ask(&caller, 2).await.unwrap(), 4);
     answers.stop().await;
+    Ok(())
 }
 
 async fn ends_in_time(call: impl Future<Output = Result<u64, CallError>>) -> CallError {

@@ -7,15 +7,15 @@ use formicary_actors::bus::Bus;
 use formicary_actors::events::EventKind;
 use tokio::time::{Instant, timeout};
 
-use crate::bus::BusFactory;
 use crate::bus::cast::{Note, Notes};
 use crate::bus::inbox::Inbox;
 use crate::bus::stage::{HASTE, SLACK, SOON, Stage, Way, down, publish, up};
+use crate::left_out::Verdict;
 use crate::wait;
 
 /// Loss after loss, every subscription is live again when the bus says that it is up.
-pub async fn its_subscriptions_are_restored_after_each_loss<F: BusFactory>(stage: Stage<F>) {
-    let Some(line) = stage.line().await else { return };
+pub(crate) async fn its_subscriptions_are_restored_after_each_loss(stage: &mut Stage) -> Verdict {
+    let line = stage.line().await?;
     let (bus, other) = (line.bus(), stage.bus());
     let (notes, more, others) =
         (Inbox::of::<Note>(&bus).await, Inbox::of::<Note>(&bus).await, Inbox::of::<Notes>(&bus).await);
@@ -29,6 +29,7 @@ pub async fn its_subscriptions_are_restored_after_each_loss<F: BusFactory>(stage
             assert_eq!(inbox.numbers(), (1..=round).collect::<Vec<_>>());
         }
     }
+    Ok(())
 }
 
 async fn back(bus: &Bus, round: u64) {
@@ -38,8 +39,8 @@ async fn back(bus: &Bus, round: u64) {
 }
 
 /// A subscription that was ended stays ended when the connection comes back.
-pub async fn what_was_unsubscribed_is_not_restored<F: BusFactory>(stage: Stage<F>) {
-    let Some(line) = stage.line().await else { return };
+pub(crate) async fn what_was_unsubscribed_is_not_restored(stage: &mut Stage) -> Verdict {
+    let line = stage.line().await?;
     let (bus, other) = (line.bus(), stage.bus());
     let ((ended, id), kept) = (Inbox::with_id::<Note>(&bus).await, Inbox::of::<Notes>(&bus).await);
     line.cut().await;
@@ -51,11 +52,12 @@ pub async fn what_was_unsubscribed_is_not_restored<F: BusFactory>(stage: Stage<F
     other.publish("me", &Notes { n: 2 }).await.unwrap();
     kept.until(1).await;
     assert_eq!(ended.len(), 0);
+    Ok(())
 }
 
 /// Who subscribes while the connection is away waits for it, and hears from when the call returns.
-pub async fn who_subscribes_while_it_is_down_waits_for_it<F: BusFactory>(stage: Stage<F>) {
-    let Some(line) = stage.line().await else { return };
+pub(crate) async fn who_subscribes_while_it_is_down_waits_for_it(stage: &mut Stage) -> Verdict {
+    let line = stage.line().await?;
     let (bus, other) = (line.bus(), stage.bus());
     let _first = Inbox::of::<Notes>(&bus).await;
     line.cut().await;
@@ -68,12 +70,13 @@ pub async fn who_subscribes_while_it_is_down_waits_for_it<F: BusFactory>(stage: 
     let inbox = timeout(SOON, subscribing).await.unwrap().unwrap();
     publish(&other, 1).await;
     inbox.until(1).await;
+    Ok(())
 }
 
 /// Beyond its deadline it is told that the bus cannot be reached; the same bus subscribes when the connection is back, and
 /// what was refused is heard by nobody.
-pub async fn who_subscribes_while_it_is_down_is_told_in_time<F: BusFactory>(stage: Stage<F>) {
-    let Some(line) = stage.line().await else { return };
+pub(crate) async fn who_subscribes_while_it_is_down_is_told_in_time(stage: &mut Stage) -> Verdict {
+    let line = stage.line().await?;
     let other = stage.bus();
     line.cut().await;
     let bus = line.hasty_bus();
@@ -85,25 +88,26 @@ pub async fn who_subscribes_while_it_is_down_is_told_in_time<F: BusFactory>(stag
         assert!((HASTE - Duration::from_millis(10)..HASTE + SLACK).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     }
     line.mend().await;
-    up(&bus).await;
+    line.regained_by(&bus).await;
     let inbox = Inbox::of::<Note>(&bus).await;
     publish(&other, 1).await;
     inbox.until(1).await;
     assert_eq!(refused.len(), 0);
+    Ok(())
 }
 
 /// A server that does not hear us is found, and the subscriptions are live again when it does.
-pub async fn a_server_that_does_not_hear_is_found<F: BusFactory>(stage: Stage<F>) {
-    swallowed(stage, Way::ToServer).await;
+pub(crate) async fn a_listener_finds_a_server_that_does_not_hear(stage: &mut Stage) -> Verdict {
+    swallowed(stage, Way::ToServer).await
 }
 
 /// A server that we do not hear is found, and the subscriptions are live again when we do.
-pub async fn a_server_that_is_not_heard_is_found<F: BusFactory>(stage: Stage<F>) {
-    swallowed(stage, Way::ToClient).await;
+pub(crate) async fn a_listener_finds_a_server_that_is_not_heard(stage: &mut Stage) -> Verdict {
+    swallowed(stage, Way::ToClient).await
 }
 
-async fn swallowed<F: BusFactory>(stage: Stage<F>, way: Way) {
-    let Some(line) = stage.line().await else { return };
+async fn swallowed(stage: &mut Stage, way: Way) -> Verdict {
+    let line = stage.line().await?;
     let (bus, other) = (line.bus(), stage.bus());
     let inbox = Inbox::of::<Note>(&bus).await;
     line.swallow(way);
@@ -112,4 +116,5 @@ async fn swallowed<F: BusFactory>(stage: Stage<F>, way: Way) {
     back(&bus, 1).await;
     publish(&other, 1).await;
     inbox.until_number(1).await;
+    Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! The part that a case is about reaches the server through a proxy, all others go there straight.
 
-pub mod caller;
-pub mod listener;
-pub mod publisher;
-pub mod responder;
+pub(crate) mod caller;
+pub(crate) mod listener;
+pub(crate) mod publisher;
+pub(crate) mod responder;

@@ -7,14 +7,14 @@ use formicary_actors::bus::Bus;
 use formicary_actors::events::EventKind;
 use futures_util::future::join_all;
 
-use crate::bus::BusFactory;
 use crate::bus::calls::ask;
 use crate::bus::cast::Doubles;
-use crate::bus::stage::{HASTE, SLACK, SOON, Stage, Way, down, up};
+use crate::bus::stage::{HASTE, SLACK, SOON, Stage, Way, down};
+use crate::left_out::Verdict;
 use crate::wait;
 
 /// A caller whose calls have a second.
-fn hasty_caller<F: BusFactory>(stage: &Stage<F>) -> Bus {
+fn hasty_caller(stage: &Stage) -> Bus {
     let mut env = stage.env();
     env.limits.call_deadline = 2 * HASTE;
     stage.bus_with(env)
@@ -26,8 +26,8 @@ fn unanswered(error: &CallError) -> bool {
 }
 
 /// While a responder is away its callers end in their time; when it is back they are answered, loss after loss.
-pub async fn its_callers_end_in_time_and_are_answered_when_it_is_back<F: BusFactory>(stage: Stage<F>) {
-    let Some(line) = stage.line().await else { return };
+pub(crate) async fn its_callers_end_in_time_and_are_answered_when_it_is_back(stage: &mut Stage) -> Verdict {
+    let line = stage.line().await?;
     let answers = line.group().agent(Doubles::at_once).start().await.unwrap();
     let caller = hasty_caller(&stage);
     for n in 1..=3 {
@@ -38,15 +38,16 @@ pub async fn its_callers_end_in_time_and_are_answered_when_it_is_back<F: BusFact
         let error = ask(&caller, n).await.unwrap_err();
         assert!(unanswered(&error) && begun.elapsed() < 2 * HASTE + SLACK, "{:?}: {error}", begun.elapsed());
         line.mend().await;
-        up(answers.bus()).await;
+        line.regained_by(answers.bus()).await;
     }
     assert_eq!(ask(&caller, 9).await.unwrap(), 18);
     answers.stop().await;
+    Ok(())
 }
 
 /// An answer that finds its connection lost waits for the next one: the caller has it, within its deadline.
-pub async fn an_answer_waits_for_its_connection<F: BusFactory>(stage: Stage<F>) {
-    let Some(line) = stage.line().await else { return };
+pub(crate) async fn an_answer_waits_for_its_connection(stage: &mut Stage) -> Verdict {
+    let line = stage.line().await?;
     let after = Duration::from_millis(500);
     let answers = line.group().agent(move || Doubles { after }).start().await.unwrap();
     let caller = stage.bus();
@@ -58,20 +59,21 @@ pub async fn an_answer_waits_for_its_connection<F: BusFactory>(stage: Stage<F>) 
     line.mend().await;
     assert_eq!(call.await.unwrap().unwrap(), 8);
     answers.stop().await;
+    Ok(())
 }
 
 /// A responder that is not heard: its callers end in their time, the loss is found, and it answers again.
-pub async fn a_server_that_does_not_hear_is_found<F: BusFactory>(stage: Stage<F>) {
-    swallowed(stage, Way::ToServer).await;
+pub(crate) async fn a_responder_finds_a_server_that_does_not_hear(stage: &mut Stage) -> Verdict {
+    swallowed(stage, Way::ToServer).await
 }
 
 /// A responder that does not hear: its callers end in their time, the loss is found, and it answers again.
-pub async fn a_server_that_is_not_heard_is_found<F: BusFactory>(stage: Stage<F>) {
-    swallowed(stage, Way::ToClient).await;
+pub(crate) async fn a_responder_finds_a_server_that_is_not_heard(stage: &mut Stage) -> Verdict {
+    swallowed(stage, Way::ToClient).await
 }
 
-async fn swallowed<F: BusFactory>(stage: Stage<F>, way: Way) {
-    let Some(line) = stage.line().await else { return };
+async fn swallowed(stage: &mut Stage, way: Way) -> Verdict {
+    let line = stage.line().await?;
     let answers = line.group().agent(Doubles::at_once).start().await.unwrap();
     let caller = hasty_caller(&stage);
     assert_eq!(ask(&caller, 1).await.unwrap(), 2);
@@ -84,7 +86,8 @@ async fn swallowed<F: BusFactory>(stage: Stage<F>, way: Way) {
     };
     tokio::join!(calls, line.found_by(answers.bus()));
     line.mend().await;
-    up(answers.bus()).await;
+    line.regained_by(answers.bus()).await;
     assert_eq!(ask(&caller, 2).await.unwrap(), 4);
     answers.stop().await;
+    Ok(())
 }

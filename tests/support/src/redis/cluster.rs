@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Server;
-use crate::port::Port;
 use crate::wait;
+use formicary_conformance::port::Port;
 
 const SLOTS: u16 = 16_384;
 const FORM: Duration = Duration::from_secs(20);

@@ -8,9 +8,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::{Connection, Options, Reply};
-use crate::port::Port;
 use crate::process::{Child, Signal};
 use crate::wait;
+use formicary_conformance::port::Port;
 
 const START: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);

@@ -48,7 +48,7 @@ impl<T, E: Debug> Condition for Result<T, E> {
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-/// use formicary_test_support::wait;
+/// use formicary_conformance::wait;
 /// use std::time::Duration;
 ///
 /// let mut looks = 0;

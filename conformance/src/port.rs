@@ -14,13 +14,18 @@ const TRIES: usize = 200;
 
 /// A port of 127.0.0.1, held until this is dropped; whether a server listens on it or not.
 #[derive(Debug)]
-pub(crate) struct Port {
+pub struct Port {
     number: u16,
     _lock: File,
 }
 
 impl Port {
-    pub(crate) fn take() -> Port {
+    /// Takes one that is free.
+    ///
+    /// # Panics
+    ///
+    /// When none is found in 200 tries.
+    pub fn take() -> Port {
         let mut last = String::new();
         for _ in 0..TRIES {
             match Port::try_take() {
@@ -31,7 +36,8 @@ impl Port {
         panic!("no free port of 127.0.0.1 found in {TRIES} tries; the last error: {last}");
     }
 
-    pub(crate) fn number(&self) -> u16 {
+    /// Its number.
+    pub fn number(&self) -> u16 {
         self.number
     }
 

@@ -4,6 +4,7 @@ mod link;
 mod pump;
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -28,14 +29,15 @@ pub enum Mode {
 /// A proxy on a port of 127.0.0.1 in front of another one, on a thread of its own; gone when dropped.
 ///
 /// ```no_run
-/// # use formicary_test_support::{proxy::{Mode, Proxy}, redis::Server};
-/// # async fn a_test(server: Server) {
-/// let proxy = Proxy::start(server.port()).await;
-/// // … the program under test connects to proxy.url() …
+/// # use formicary_conformance::proxy::{Mode, Proxy};
+/// # async fn a_test(port_of_the_server: u16) {
+/// let proxy = Proxy::start(port_of_the_server).await;
+/// // … the program under test connects to proxy.address() …
 /// proxy.set_to_client(Mode::Blackhole); // it is heard, and hears nothing
 /// proxy.drop_all().await;
 /// # }
 /// ```
+#[derive(Debug)]
 pub struct Proxy {
     orders: Option<mpsc::UnboundedSender<Order>>,
     to_server: watch::Sender<Mode>,
@@ -45,6 +47,7 @@ pub struct Proxy {
     port: Port,
 }
 
+#[derive(Debug)]
 enum Order {
     /// Answered with the number of resets so far.
     DropAll(oneshot::Sender<u64>),
@@ -82,6 +85,11 @@ impl Proxy {
     /// The port of 127.0.0.1 that it listens on.
     pub fn port(&self) -> u16 {
         self.port.number()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port()).into()
     }
 
     /// `redis://127.0.0.1:<port>`.
