@@ -38,14 +38,17 @@
 //! What the cases use is public too: a [`proxy`] with faults, [`wait::until`], and a [`port`] that nobody else takes while
 //! its server is down.
 
+mod alone;
 pub mod broker;
 #[allow(clippy::unwrap_used, reason = "a case fails by panicking")]
 pub mod bus;
 mod case;
 mod left_out;
+mod lines;
 mod place;
 pub mod port;
 pub mod proxy;
+mod rss;
 pub mod wait;
 
 pub use broker::{BrokerPlace, BrokerPromises};

@@ -38,7 +38,9 @@ impl Place for Recording {
 
 impl BusPlace for Recording {
     fn promises() -> BusPromises {
-        BusPromises::default()
+        let mut promises = BusPromises::default();
+        promises.forgets = false;
+        promises
     }
 
     fn bus(&self) -> BusConfig {

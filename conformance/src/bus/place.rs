@@ -25,6 +25,17 @@ pub trait BusPlace: Place {
         None
     }
 
+    /// How somebody who has this secret, which is wrong, tries to reach the place.
+    fn bus_of_a_stranger(&self, secret: &str) -> Option<BusConfig> {
+        let _ = secret;
+        None
+    }
+
+    /// How often adapters have been refused so far, if the server counts it.
+    fn attempts(&self) -> impl Future<Output = Option<u64>> {
+        async { None }
+    }
+
     /// Publishes to buses of this prefix as another program would, which knows nothing of Formicary. `false`: there is no
     /// such thing.
     fn publish_raw(&self, prefix: &Prefix, raw: Raw<'_>) -> impl Future<Output = bool> {
@@ -52,6 +63,8 @@ pub(crate) trait AnyBusPlace: AnyPlace {
     fn promises(&self) -> BusPromises;
     fn bus(&self) -> BusConfig;
     fn bus_at(&self, address: SocketAddr) -> Option<BusConfig>;
+    fn bus_of_a_stranger(&self, secret: &str) -> Option<BusConfig>;
+    fn attempts(&self) -> Soon<'_, Option<u64>>;
     fn publish_raw<'a>(&'a self, prefix: &'a Prefix, raw: Raw<'a>) -> Soon<'a, bool>;
 }
 
@@ -66,6 +79,14 @@ impl<P: BusPlace> AnyBusPlace for P {
 
     fn bus_at(&self, address: SocketAddr) -> Option<BusConfig> {
         BusPlace::bus_at(self, address)
+    }
+
+    fn bus_of_a_stranger(&self, secret: &str) -> Option<BusConfig> {
+        BusPlace::bus_of_a_stranger(self, secret)
+    }
+
+    fn attempts(&self) -> Soon<'_, Option<u64>> {
+        Box::pin(BusPlace::attempts(self))
     }
 
     fn publish_raw<'a>(&'a self, prefix: &'a Prefix, raw: Raw<'a>) -> Soon<'a, bool> {

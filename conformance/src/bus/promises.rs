@@ -9,6 +9,8 @@ use std::time::Duration;
 pub struct BusPromises {
     /// A call that nobody hears fails at once. `false`: it fails at its deadline. Default `true`.
     pub tells_nobody_listening: bool,
+    /// It keeps nothing of what has gone through it. `false`: it is a double that records. Default `true`.
+    pub forgets: bool,
     /// Within how long a connection is found dead that is open and silent, as the adapters of
     /// [`BusPlace::bus_at`](super::BusPlace::bus_at) are set up. Default 10 s.
     pub notices_within: Duration,
@@ -20,6 +22,7 @@ impl Default for BusPromises {
     fn default() -> Self {
         Self {
             tells_nobody_listening: true,
+            forgets: true,
             notices_within: Duration::from_secs(10),
             back_within: Duration::from_secs(5),
         }
