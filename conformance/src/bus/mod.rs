@@ -14,6 +14,7 @@ mod routing;
 mod secrets;
 mod slow;
 mod stage;
+mod stories;
 
 pub use place::{BusPlace, Raw};
 pub use promises::BusPromises;
@@ -107,6 +108,11 @@ macro_rules! __bus_cases {
                 bad_bodies_are_counted_and_end_no_subscription,
                 a_bad_call_harms_nobody,
                 what_is_too_large_is_refused_to_its_sender,
+            }
+            stories {
+                of_what_is_published_and_heard,
+                of_what_is_asked_and_answered,
+                of_agents_that_talk,
             }
             slow {
                 a_flood_is_received_or_dropped_in_bounded_memory,
