@@ -48,7 +48,9 @@ pub(crate) async fn what_is_asked_while_it_is_down_is_answered_when_it_is_back(s
 }
 
 /// Calls that find no connection until their deadline were not sent, say so in time, and are never heard.
-pub(crate) async fn reused_while_down_a_caller_fails_each_time_and_recovers_with_the_next(stage: &mut Stage) -> Verdict {
+pub(crate) async fn reused_while_down_a_caller_fails_each_time_and_recovers_with_the_next(
+    stage: &mut Stage,
+) -> Verdict {
     let line = stage.line().await?;
     let answers = stage.group().agent(Doubles::at_once).start().await.unwrap();
     line.cut().await;

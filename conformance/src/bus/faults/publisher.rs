@@ -52,7 +52,9 @@ pub(crate) async fn what_is_published_while_it_is_down_goes_out_when_it_is_back(
 
 /// While the connection is away every publish fails at its deadline and not before; none of them goes out later, and the
 /// first one after the return does.
-pub(crate) async fn reused_while_down_a_publisher_fails_each_time_and_recovers_with_the_next(stage: &mut Stage) -> Verdict {
+pub(crate) async fn reused_while_down_a_publisher_fails_each_time_and_recovers_with_the_next(
+    stage: &mut Stage,
+) -> Verdict {
     let line = stage.line().await?;
     let other = stage.bus();
     let (bus, inbox) = (line.hasty_bus(), Inbox::of::<Note>(&other).await);

@@ -29,7 +29,7 @@ fn unanswered(error: &CallError) -> bool {
 pub(crate) async fn its_callers_end_in_time_and_are_answered_when_it_is_back(stage: &mut Stage) -> Verdict {
     let line = stage.line().await?;
     let answers = line.group().agent(Doubles::at_once).start().await.unwrap();
-    let caller = hasty_caller(&stage);
+    let caller = hasty_caller(stage);
     for n in 1..=3 {
         assert_eq!(ask(&caller, n).await.unwrap(), 2 * n);
         line.cut().await;
@@ -75,7 +75,7 @@ pub(crate) async fn a_responder_finds_a_server_that_is_not_heard(stage: &mut Sta
 async fn swallowed(stage: &mut Stage, way: Way) -> Verdict {
     let line = stage.line().await?;
     let answers = line.group().agent(Doubles::at_once).start().await.unwrap();
-    let caller = hasty_caller(&stage);
+    let caller = hasty_caller(stage);
     assert_eq!(ask(&caller, 1).await.unwrap(), 2);
     line.swallow(way);
     let calls = async {
