@@ -45,6 +45,8 @@ pub use load::{load, load_all};
 pub use remote::Remote;
 pub use run::{run, run_until_signal};
 
+#[cfg(feature = "amqp")]
+pub use formicary_actors::AmqpConfig;
 #[cfg(feature = "redis")]
 pub use formicary_actors::RedisConfig;
 pub use formicary_actors::agent::{

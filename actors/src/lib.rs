@@ -1,9 +1,13 @@
 //! Everything of Formicary that is an actix actor: the registry that supervises agents, the shell around each agent,
 //! the waiter of calls, timers, and the bus and broker adapters.
 
+#[cfg(feature = "amqp")]
+mod amqp;
 mod backoff;
 mod blocking;
 mod clock;
+#[cfg(any(feature = "amqp", feature = "redis"))]
+mod connection;
 mod env;
 mod error;
 mod ids;
@@ -28,6 +32,8 @@ pub mod testing;
 pub mod timer;
 mod waiter;
 
+#[cfg(feature = "amqp")]
+pub use amqp::AmqpConfig;
 pub use backoff::Backoff;
 pub use blocking::block_on;
 pub use clock::Clock;

@@ -38,9 +38,10 @@
 //! What the cases use is public too: a [`proxy`] with faults, [`wait::until`], and a [`port`] that nobody else takes while
 //! its server is down.
 
+#![allow(clippy::unwrap_used, reason = "cases are tests, which fail by panicking")]
+
 mod alone;
 pub mod broker;
-#[allow(clippy::unwrap_used, reason = "a case fails by panicking")]
 pub mod bus;
 mod case;
 mod left_out;

@@ -6,3 +6,6 @@ mod bus_memory;
 #[cfg(feature = "redis")]
 mod bus_redis;
 mod memory;
+mod recording;
+#[cfg(feature = "redis")]
+mod redis;

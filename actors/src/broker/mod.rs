@@ -3,6 +3,8 @@
 //! [`Broker`] is the handle that agents and scripts use; behind it stands an adapter, an actor that handles the
 //! messages of [`crate::contract`].
 
+#[cfg(feature = "amqp")]
+pub mod amqp;
 mod handle;
 mod intake;
 mod memory;

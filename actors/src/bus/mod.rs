@@ -3,6 +3,8 @@
 //! [`Bus`] is the handle that agents and scripts use; behind it stands an adapter, an actor that handles the messages
 //! of [`crate::contract`].
 
+#[cfg(feature = "amqp")]
+pub mod amqp;
 mod handle;
 mod memory;
 #[cfg(feature = "redis")]

@@ -3,6 +3,7 @@ use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use actix::System;
 use serde_json::Value;
 
 use crate::Env;
@@ -112,7 +113,8 @@ impl AgentOptions {
     }
 }
 
-/// Which bus a group uses. Parsed from a URL: `memory://`, `redis://[user:password@]host[:port][/db]`.
+/// Which bus a group uses. Parsed from a URL: `memory://`, `redis://[user:password@]host[:port][/db]`,
+/// `amqp://[user:password@]host[:port][/vhost]`.
 #[derive(Clone)]
 pub struct BusConfig(pub(crate) BusKind);
 
@@ -121,11 +123,14 @@ pub(crate) enum BusKind {
     Memory(MemoryBus),
     #[cfg(feature = "redis")]
     Redis(crate::RedisConfig),
+    #[cfg(feature = "amqp")]
+    Amqp(crate::AmqpConfig),
     Custom(Arc<dyn Fn(Env) -> Bus + Send + Sync>),
     Recording(RecordingBus),
 }
 
-/// Which broker a group uses. Parsed from a URL: `memory://`, `redis://[user:password@]host[:port][/db]`.
+/// Which broker a group uses. Parsed from a URL: `memory://`, `redis://[user:password@]host[:port][/db]`,
+/// `amqp://[user:password@]host[:port][/vhost]`.
 #[derive(Clone)]
 pub struct BrokerConfig(pub(crate) BrokerKind);
 
@@ -134,6 +139,8 @@ pub(crate) enum BrokerKind {
     Memory(MemoryBroker),
     #[cfg(feature = "redis")]
     Redis(crate::RedisConfig),
+    #[cfg(feature = "amqp")]
+    Amqp(crate::AmqpConfig),
     Custom(Arc<dyn Fn(Env) -> Broker + Send + Sync>),
     Recording(RecordingBroker),
 }
@@ -167,6 +174,12 @@ impl BusConfig {
         Self(BusKind::Redis(config))
     }
 
+    /// A bus on RabbitMQ.
+    #[cfg(feature = "amqp")]
+    pub fn amqp(config: crate::AmqpConfig) -> Self {
+        Self(BusKind::Amqp(config))
+    }
+
     /// An adapter of your own: starts its actor on the current arbiter and gives its handle.
     pub fn custom(start: impl Fn(Env) -> Bus + Send + Sync + 'static) -> Self {
         Self(BusKind::Custom(Arc::new(start)))
@@ -176,12 +189,17 @@ impl BusConfig {
     /// is connected. For tools and for tests of adapters.
     ///
     /// # Errors
-    /// [`Error::NoSystem`] where an adapter needs an actix system and there is none.
+    /// [`Error::NoSystem`] outside of an actix system.
     pub fn start(&self, env: Env) -> Result<Bus, Error> {
+        if System::try_current().is_none() {
+            return Err(Error::NoSystem);
+        }
         match &self.0 {
             BusKind::Memory(bus) => Ok(bus.start(env)),
             #[cfg(feature = "redis")]
             BusKind::Redis(config) => crate::bus::redis::start(config, env),
+            #[cfg(feature = "amqp")]
+            BusKind::Amqp(config) => crate::bus::amqp::start(config, env),
             BusKind::Custom(start) => Ok(start(env)),
             BusKind::Recording(bus) => Ok(bus.start(env)),
         }
@@ -205,6 +223,12 @@ impl BrokerConfig {
         Self(BrokerKind::Redis(config))
     }
 
+    /// A broker on RabbitMQ.
+    #[cfg(feature = "amqp")]
+    pub fn amqp(config: crate::AmqpConfig) -> Self {
+        Self(BrokerKind::Amqp(config))
+    }
+
     /// An adapter of your own: starts its actor on the current arbiter and gives its handle.
     pub fn custom(start: impl Fn(Env) -> Broker + Send + Sync + 'static) -> Self {
         Self(BrokerKind::Custom(Arc::new(start)))
@@ -214,12 +238,17 @@ impl BrokerConfig {
     /// is connected. For tools and for tests of adapters.
     ///
     /// # Errors
-    /// [`Error::NoSystem`] where an adapter needs an actix system and there is none.
+    /// [`Error::NoSystem`] outside of an actix system.
     pub fn start(&self, env: Env) -> Result<Broker, Error> {
+        if System::try_current().is_none() {
+            return Err(Error::NoSystem);
+        }
         match &self.0 {
             BrokerKind::Memory(broker) => Ok(broker.start(env)),
             #[cfg(feature = "redis")]
             BrokerKind::Redis(config) => crate::broker::redis::start(config, env),
+            #[cfg(feature = "amqp")]
+            BrokerKind::Amqp(config) => crate::broker::amqp::start(config, env),
             BrokerKind::Custom(start) => Ok(start(env)),
             BrokerKind::Recording(broker) => Ok(broker.start(env)),
         }
@@ -232,6 +261,8 @@ impl std::fmt::Debug for BusConfig {
             BusKind::Memory(_) => "BusConfig(memory)",
             #[cfg(feature = "redis")]
             BusKind::Redis(_) => "BusConfig(redis)",
+            #[cfg(feature = "amqp")]
+            BusKind::Amqp(_) => "BusConfig(amqp)",
             BusKind::Custom(_) => "BusConfig(custom)",
             BusKind::Recording(_) => "BusConfig(recording)",
         })
@@ -244,6 +275,8 @@ impl std::fmt::Debug for BrokerConfig {
             BrokerKind::Memory(_) => "BrokerConfig(memory)",
             #[cfg(feature = "redis")]
             BrokerKind::Redis(_) => "BrokerConfig(redis)",
+            #[cfg(feature = "amqp")]
+            BrokerKind::Amqp(_) => "BrokerConfig(amqp)",
             BrokerKind::Custom(_) => "BrokerConfig(custom)",
             BrokerKind::Recording(_) => "BrokerConfig(recording)",
         })
@@ -257,7 +290,9 @@ impl FromStr for BusConfig {
         match scheme(url) {
             "memory" => Ok(Self::default()),
             #[cfg(feature = "redis")]
-            "redis" => Ok(Self::redis(url.parse()?)),
+            "redis" | "rediss" => Ok(Self::redis(url.parse()?)),
+            #[cfg(feature = "amqp")]
+            "amqp" | "amqps" => Ok(Self::amqp(url.parse()?)),
             other => Err(unknown("bus", other)),
         }
     }
@@ -270,7 +305,9 @@ impl FromStr for BrokerConfig {
         match scheme(url) {
             "memory" => Ok(Self::default()),
             #[cfg(feature = "redis")]
-            "redis" => Ok(Self::redis(url.parse()?)),
+            "redis" | "rediss" => Ok(Self::redis(url.parse()?)),
+            #[cfg(feature = "amqp")]
+            "amqp" | "amqps" => Ok(Self::amqp(url.parse()?)),
             other => Err(unknown("broker", other)),
         }
     }
@@ -282,7 +319,12 @@ fn scheme(url: &str) -> &str {
 
 /// Only the scheme is shown: the rest of a URL may hold a password.
 fn unknown(what: &str, scheme: &str) -> Error {
-    let known = if cfg!(feature = "redis") { "memory:// or redis://host:port" } else { "memory://" };
+    let known = match (cfg!(feature = "redis"), cfg!(feature = "amqp")) {
+        (true, true) => "memory://, redis://host:port or amqp://host:port",
+        (true, false) => "memory:// or redis://host:port",
+        (false, true) => "memory:// or amqp://host:port",
+        (false, false) => "memory://",
+    };
     Error::Settings(match scheme {
         "" => format!("the URL of the {what} has no scheme: write {known}"),
         scheme => format!("there is no {what} for `{}://`: write {known}", scheme.escape_debug()),

@@ -3,9 +3,9 @@
 use super::{
     CommandError, ConnectError, Connection, Reply, Script,
     error::{Fate, fate},
-    heartbeat::{answer_time, overdue},
     link::raw,
 };
+use crate::connection::{answer_time, overdue};
 use bytes::Bytes;
 use fred::{
     error::Error as FredError,

@@ -1,9 +1,7 @@
 //! One connection that is kept up for ever, as its owner holds it.
 
-use super::{
-    CommandError, ConnectError, Endpoint, Receiver, Settings, State, backoff::Backoff, gate::Gate, life,
-    subscription::Sink,
-};
+use super::{CommandError, ConnectError, Endpoint, Receiver, Settings, State, gate::Gate, life, subscription::Sink};
+use crate::connection::Backoff;
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
@@ -64,7 +62,7 @@ impl Connection {
         sink: Option<Receiver>,
     ) -> Self {
         let gate = Gate::new(settings.max_in_flight.get(), settings.max_waiting.get());
-        let backoff = Backoff::new(&settings, Box::new(random));
+        let backoff = Backoff::new(settings.backoff_first, settings.backoff_most, Box::new(random));
         let shared = Rc::new(Shared {
             endpoint,
             role: role.into(),

@@ -1,5 +1,6 @@
 //! Where a server is: `redis://[user:password@]host[:port][/db]`.
 
+use crate::connection::url::{Part, decode, digits, host_and_port};
 use std::{fmt, str::FromStr};
 
 const DEFAULT_PORT: u16 = 6379;
@@ -80,7 +81,10 @@ impl FromStr for Endpoint {
             Some((authority, db)) => (authority, digits(db).ok_or(EndpointError::Database)?),
             None => (place, 0),
         };
-        let (host, port) = host_and_port(authority)?;
+        let (host, port) = host_and_port(authority, DEFAULT_PORT).map_err(|part| match part {
+            Part::Host => EndpointError::Host,
+            Part::Port => EndpointError::Port,
+        })?;
         let (user, password) = match credentials {
             None => (None, None),
             Some(text) => {
@@ -88,52 +92,13 @@ impl FromStr for Endpoint {
                 if password.is_empty() {
                     return Err(EndpointError::Password);
                 }
+                let decode = |text| decode(text).ok_or(EndpointError::Escape);
                 let user = decode(user)?;
                 ((!user.is_empty()).then_some(user), Some(decode(password)?))
             }
         };
         Ok(Self { host, port, database, user, password })
     }
-}
-
-fn host_and_port(authority: &str) -> Result<(String, u16), EndpointError> {
-    let split = match authority.rfind(']') {
-        Some(end) if authority.starts_with('[') => end + 1,
-        end if end.is_some() || authority.contains('[') => return Err(EndpointError::Host),
-        _ => authority.find(':').unwrap_or(authority.len()),
-    };
-    let (host, port) = authority.split_at(split);
-    if host.is_empty() || host == "[]" || host.contains(char::is_whitespace) {
-        return Err(EndpointError::Host);
-    }
-    let port = match port.strip_prefix(':') {
-        None if port.is_empty() => DEFAULT_PORT,
-        None => return Err(EndpointError::Port),
-        Some(text) => digits::<u16>(text).filter(|port| *port > 0).ok_or(EndpointError::Port)?,
-    };
-    Ok((host.to_owned(), port))
-}
-
-// `parse` alone would take "+1".
-fn digits<T: FromStr>(text: &str) -> Option<T> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
-}
-
-fn decode(text: &str) -> Result<String, EndpointError> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            out.push(byte);
-            continue;
-        }
-        let mut digit = || bytes.next().and_then(|hex| char::from(hex).to_digit(16));
-        match (digit(), digit()) {
-            (Some(high), Some(low)) => out.push((high * 16 + low) as u8),
-            _ => return Err(EndpointError::Escape),
-        }
-    }
-    String::from_utf8(out).map_err(|_| EndpointError::Escape)
 }
 
 impl fmt::Display for Endpoint {

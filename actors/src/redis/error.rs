@@ -1,6 +1,7 @@
 //! What can go wrong with a connection and with a command on it.
 
 use super::Endpoint;
+use crate::connection::Reason;
 use crate::error::{Error, SendError};
 use fred::error::{Error as FredError, ErrorKind};
 use std::time::Duration;
@@ -35,9 +36,11 @@ impl ConnectError {
             other => other,
         }
     }
+}
 
-    /// True if a new attempt alone will not help: credentials or version have to be changed.
-    pub fn is_permanent(&self) -> bool {
+impl Reason for ConnectError {
+    /// Credentials or version have to be changed.
+    fn is_permanent(&self) -> bool {
         matches!(self, Self::Credentials(_) | Self::TooOld(_))
     }
 }

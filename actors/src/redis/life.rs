@@ -2,12 +2,11 @@
 
 use super::{
     ConnectError, State,
-    backoff::Backoff,
     connection::Shared,
-    heartbeat::{self, Pong},
     link::{BARRIER, Link, ended, within},
     subscription::drain,
 };
+use crate::connection::{self, Backoff, Pong, Reason};
 use fred::{clients::Client, error::ErrorKind, interfaces::ClientLike};
 use std::{collections::BTreeSet, mem::discriminant, rc::Rc};
 use tokio::time::{Instant, sleep};
@@ -79,7 +78,7 @@ fn up(shared: &Shared, link: &Link, was_down: bool) {
 // Returns when the link is dead. It is dropped here: with it its socket and all that it still held.
 async fn watch(shared: &Shared, mut link: Link) -> ConnectError {
     let client = link.client.clone();
-    let alive = heartbeat::watch(
+    let alive = connection::watch(
         shared.settings.heartbeat,
         &shared.activity,
         || shared.blocking.get() > 0,

@@ -1,6 +1,7 @@
 //! One driver client for one connection attempt. Dropped, it takes its socket and every queued command with it.
 
-use super::{ConnectError, Endpoint, Reply, Settings, error::io_text, heartbeat::OUT_OF_STEP, line::PUBLISH_ALL};
+use super::{ConnectError, Endpoint, Reply, Settings, error::io_text, line::PUBLISH_ALL};
+use crate::connection::OUT_OF_STEP;
 use fred::{
     clients::Client,
     error::{Error as FredError, ErrorKind},

@@ -12,16 +12,13 @@
 //!
 //! Everything here lives on one thread (an actix arbiter): handles are cheap to clone and not `Send`.
 
-mod backoff;
 mod blocking;
 mod command;
 mod config;
 mod connection;
 mod endpoint;
 mod error;
-mod follow;
 mod gate;
-mod heartbeat;
 mod life;
 mod line;
 mod link;
@@ -29,7 +26,6 @@ mod nodes;
 mod reply;
 mod script;
 mod settings;
-mod state;
 mod subscription;
 #[cfg(test)]
 mod tests;
@@ -39,18 +35,12 @@ pub use config::RedisConfig;
 pub use connection::Connection;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{CommandError, ConnectError};
-pub use follow::follow;
 pub use line::{Command, Job, Line};
 pub use nodes::{MOST_REDIRECTIONS, Nodes};
 pub use reply::Reply;
 pub use script::Script;
 pub use settings::Settings;
-pub use state::State;
 pub use subscription::{Incoming, Receiver};
 
-/// Random numbers from 0 to 1 out of the group's one source of chance.
-pub fn chance(ids: &crate::Ids) -> impl FnMut() -> f64 + 'static {
-    const STEPS: u64 = 1 << 32;
-    let ids = ids.clone();
-    move || ids.below(STEPS) as f64 / STEPS as f64
-}
+/// The state of a connection to Redis.
+pub type State = crate::connection::State<ConnectError>;

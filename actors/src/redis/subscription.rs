@@ -1,6 +1,7 @@
 //! Patterns that survive a reconnect, and the messages that arrive on them.
 
-use super::{CommandError, ConnectError, Connection, heartbeat::OUT_OF_STEP, link::BARRIER};
+use super::{CommandError, ConnectError, Connection, link::BARRIER};
+use crate::connection::OUT_OF_STEP;
 use bytes::Bytes;
 use fred::{
     clients::{Client, WithOptions},

@@ -1,9 +1,15 @@
 //! The cases of brokers. See the crate's page for how an adapter gets them.
 
+mod arbiters;
+mod cast;
+mod drain;
+mod lifecycle;
 mod place;
 mod promises;
 mod routing;
+mod settlement;
 mod stage;
+mod stories;
 mod taker;
 
 pub use place::BrokerPlace;
@@ -12,6 +18,10 @@ pub use promises::BrokerPromises;
 use crate::left_out::Verdict;
 use crate::place::Soon;
 use stage::Stage;
+use stories::atomic::told as atomic;
+use stories::letters::told as letters;
+use stories::outcomes::told as outcomes;
+use stories::queues::told as queues;
 
 /// Makes a test of each case for the brokers of a [`BrokerPlace`].
 #[macro_export]
@@ -29,7 +39,73 @@ macro_rules! __broker_cases {
         $then! { $($with)*
             routing {
                 messages_come_as_they_were_sent,
-                topics_are_apart,
+                a_body_is_any_bytes,
+                another_program_reads_what_is_sent,
+                each_queue_has_its_own_messages,
+                fifty_senders_and_fifty_consumers_lose_and_double_nothing,
+                messages_of_one_sender_keep_their_order,
+                what_waits_is_there_for_a_late_consumer,
+                every_queue_of_an_exchange_gets_its_messages,
+                topics_choose_their_queues,
+                an_option_that_it_lacks_is_refused,
+            }
+            settlement {
+                each_delivery_has_one_outcome_whatever_its_handler_does,
+                the_last_attempt_makes_a_dead_letter,
+                what_cannot_be_decoded_is_dead_at_once,
+                nothing_takes_a_place_in_hand_for_ever,
+                delays_and_attempts_outlive_their_consumer,
+                a_delayed_message_outlives_its_sender,
+                the_first_settlement_of_a_delivery_counts,
+                dead_letters_are_read_replayed_and_purged,
+            }
+            lifecycle {
+                an_adapter_is_made_without_its_server,
+                a_thread_without_a_system_is_told_so,
+                a_consumer_is_there_when_it_says_so,
+                nothing_comes_after_a_cancel,
+                what_is_closed_refuses_everything,
+                closing_twice_is_fine,
+                a_close_under_load_loses_nothing,
+            }
+            drain {
+                a_stop_finishes_what_runs_and_returns_the_rest,
+                a_stop_keeps_its_deadline,
+                a_slow_consumer_has_no_more_than_its_credit,
+            }
+            arbiters {
+                what_a_dying_arbiter_sent_arrives,
+                what_a_dying_arbiter_settled_is_applied,
+                every_kind_of_thread_can_send,
+            }
+            outcomes {
+                each_outcome_does_what_it_says,
+                a_delivery_is_settled_once,
+                returns_go_to_the_head_in_their_old_order,
+                what_was_tried_already_returns_before_the_list_with_its_attempt,
+                a_retry_counts_and_remembers_the_last_ten_failures,
+            }
+            queues {
+                no_more_is_in_hand_than_the_credit,
+                what_nobody_settled_goes_back_when_its_broker_ends,
+                delays_end_in_their_order_and_never_early,
+            }
+            letters {
+                letters_are_counted_by_their_reason,
+                letters_are_peeked_by_their_reason,
+                letters_are_replayed_by_their_reason_with_their_history,
+                letters_are_purged_by_their_reason,
+            }
+            atomic {
+                an_outbox_is_sent_with_its_acknowledgement,
+                an_outbox_is_sent_with_nothing_else,
+                a_late_acknowledgement_sends_nothing,
+                a_full_outbox_keeps_its_order,
+                a_key_is_remembered_for_its_window,
+                a_second_acknowledgement_of_a_key_sends_nothing,
+                only_an_applied_acknowledgement_remembers,
+                the_keys_of_two_queues_are_apart,
+                ids_of_senders_are_refused_with_the_cure,
             }
         }
     };

@@ -14,14 +14,16 @@ pub struct BrokerPromises {
     pub in_order: bool,
     /// What is returned goes to the head of its queue, in its old order. Default `true`.
     pub returns_to_the_head: bool,
+    /// What was tried already and is due comes before what waits in its queue. Default `true`.
+    pub retries_come_first: bool,
     /// Each delivery can be settled on its own, with any outcome. `false`: settling one acknowledges those before it.
     /// Default `true`.
     pub settles_each: bool,
     /// A settlement that is made while the server is away is applied when it is back, and the message does not come
     /// again. `false`: it is told as late, and the message comes again. Default `true`.
     pub settles_across_outages: bool,
-    /// The words of its stories are those of the memory broker: counts at each moment, and settlements that come too late.
-    /// Default `true`.
+    /// It tells the stories of the suite in the words of the memory broker: counts at each moment, and what becomes of each
+    /// settlement. `false`: they are left out, and the other cases hold it to the contract. Default `true`.
     pub tells_all: bool,
     /// Within how long a connection is found dead that is open and silent, as the adapters of the place are set up.
     /// Default 10 s.
@@ -38,6 +40,7 @@ impl Default for BrokerPromises {
             clockless: false,
             in_order: true,
             returns_to_the_head: true,
+            retries_come_first: true,
             settles_each: true,
             settles_across_outages: true,
             tells_all: true,

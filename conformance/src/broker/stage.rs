@@ -1,16 +1,19 @@
 //! What a case of the broker suite plays on.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use formicary_actors::Env;
 use formicary_actors::broker::Broker;
 use formicary_actors::contract::Capabilities;
 use formicary_actors::group::{BrokerConfig, Group, GroupBuilder};
-use formicary_protocol::{Declarations, Prefix};
+use formicary_protocol::Prefix;
 
 use super::BrokerPromises;
+use super::cast::declarations;
 use super::place::AnyBrokerPlace;
 use crate::left_out::LeftOut;
+use crate::place::Trouble;
 use crate::proxy::Proxy;
 
 /// A place, and what is promised there.
@@ -19,21 +22,21 @@ pub(crate) struct Stage {
     pub promises: BrokerPromises,
 }
 
-const DECLARATIONS: &str = r#"{"queues": [
-    {"name": "mailer"}, {"name": "second"}, {"name": "jobs", "message": {"n": "u64"}}
-]}"#;
-
 /// The environment of a new process.
 pub(crate) fn env() -> Env {
     Env::new(Prefix::default(), Arc::new(declarations()))
 }
 
-fn declarations() -> Declarations {
-    Declarations::parse(DECLARATIONS, "conformance").unwrap_or_else(|error| panic!("{error}"))
-}
-
 fn start(config: &BrokerConfig, env: Env) -> Broker {
     config.start(env).unwrap_or_else(|error| panic!("an adapter does not start: {error}"))
+}
+
+fn no_network() -> LeftOut {
+    LeftOut("its place has no `address` with a `broker_at`".into())
+}
+
+fn hook(there: bool, name: &str) -> Result<(), LeftOut> {
+    if there { Ok(()) } else { Err(LeftOut(format!("its place has no hook `{name}`"))) }
 }
 
 impl Stage {
@@ -51,22 +54,48 @@ impl Stage {
         Group::builder().declarations(declarations()).broker(self.place.broker())
     }
 
+    /// Lets time pass as it does: other threads know nothing of a paused clock.
+    pub fn real_time(&self) {
+        if self.promises.clockless {
+            tokio::time::resume();
+        }
+    }
+
+    pub async fn push_raw(&self, queue: &str, body: &[u8]) -> Result<(), LeftOut> {
+        hook(self.place.push_raw(queue, body).await, "push_raw")
+    }
+
+    pub async fn stop(&mut self) -> Result<(), LeftOut> {
+        hook(self.place.stop().await, "stop")
+    }
+
+    pub async fn restart(&mut self) -> Result<(), LeftOut> {
+        hook(self.place.restart().await, "restart")
+    }
+
+    pub async fn upset(&mut self, trouble: Trouble) -> Result<(), LeftOut> {
+        hook(self.place.upset(trouble).await, &format!("upset(Trouble::{trouble:?})"))
+    }
+
     /// A proxy in front of the server.
     pub async fn proxy(&self) -> Result<Proxy, LeftOut> {
-        let hooks = "its place has no `address` with a `broker_at`";
-        let address = self.place.address().ok_or_else(|| LeftOut(hooks.into()))?;
-        self.place.broker_at(address).ok_or_else(|| LeftOut(hooks.into()))?;
+        let address = self.place.address().ok_or_else(no_network)?;
+        self.reaching(address)?;
         Ok(Proxy::start(address.port()).await)
+    }
+
+    /// How an adapter reaches the server through what listens at an address.
+    pub fn reaching(&self, address: SocketAddr) -> Result<BrokerConfig, LeftOut> {
+        self.place.broker_at(address).ok_or_else(no_network)
     }
 
     /// An adapter that reaches its server through the proxy.
     pub fn behind(&self, proxy: &Proxy) -> Broker {
-        start(&self.config_behind(proxy), env())
+        self.behind_in(proxy, env())
     }
 
-    pub fn config_behind(&self, proxy: &Proxy) -> BrokerConfig {
-        let config = self.place.broker_at(proxy.address());
-        config.unwrap_or_else(|| panic!("`broker_at` gave an adapter before, and gives none now"))
+    pub fn behind_in(&self, proxy: &Proxy, env: Env) -> Broker {
+        start(&self.reaching(proxy.address()).unwrap(), env)
     }
 
     /// Leaves the case out unless the adapter says that it can.

@@ -92,6 +92,11 @@ impl Taker {
         self.broker.were_seen(self.id, keys).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// Begins to consume once more, beside what it does.
+    pub async fn again(&self) -> Result<ConsumerId, formicary_actors::Error> {
+        self.broker.consume("mailer", NonZeroUsize::MIN, "agent.handler", self.tray.clone()).await
+    }
+
     pub async fn cancel(&self) {
         self.broker.cancel(self.id).await;
     }
@@ -102,4 +107,10 @@ pub(crate) async fn send(broker: &Broker, queue: &str, numbers: std::ops::Range<
     for n in numbers {
         broker.dynamic(queue, &json!(n)).await.unwrap_or_else(|error| panic!("sending {n} to {queue}: {error}"));
     }
+}
+
+/// The number that a message is.
+pub(crate) fn number(delivered: &Delivered) -> u64 {
+    let text = String::from_utf8_lossy(&delivered.body);
+    text.parse().unwrap_or_else(|_| panic!("{text:?} is no number that was sent"))
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::{python, redis};
+use crate::{python, rabbitmq, redis};
 
 /// A set-up that `scripts/test` makes sure of, with `FORMICARY_REQUIRE_SERVERS=1`: there, nothing is left out.
 const REQUIRE: &str = "FORMICARY_REQUIRE_SERVERS";
@@ -17,6 +17,8 @@ const REQUIRE: &str = "FORMICARY_REQUIRE_SERVERS";
 pub enum Need {
     /// `redis-server` 7 or later, from `FORMICARY_REDIS_SERVER` or the `PATH`.
     Redis,
+    /// RabbitMQ 3.10 or later: its `rabbitmq-server` from `FORMICARY_RABBITMQ_SERVER`, Debian's package or the `PATH`.
+    RabbitMq,
     /// A Python with `microagent` 1.9.0, from `FORMICARY_PYTHON` or `.venv/bin/python` of the workspace.
     Python,
 }
@@ -40,9 +42,11 @@ impl std::error::Error for Missing {}
 /// [`Missing`] says what was looked for and what was found instead.
 pub fn available(need: Need) -> Result<(), Missing> {
     static REDIS: OnceLock<Result<(), Missing>> = OnceLock::new();
+    static RABBITMQ: OnceLock<Result<(), Missing>> = OnceLock::new();
     static PYTHON: OnceLock<Result<(), Missing>> = OnceLock::new();
     match need {
         Need::Redis => REDIS.get_or_init(look_for_redis).clone(),
+        Need::RabbitMq => RABBITMQ.get_or_init(look_for_rabbitmq).clone(),
         Need::Python => PYTHON.get_or_init(look_for_python).clone(),
     }
 }
@@ -64,6 +68,15 @@ pub fn available(need: Need) -> Result<(), Missing> {
 /// When it is missing although `FORMICARY_REQUIRE_SERVERS=1` is set, as `scripts/test` does.
 pub fn require_redis(test: &str) -> bool {
     require(Need::Redis, test)
+}
+
+/// Whether the test `test` can have a RabbitMQ; like [`require_redis`].
+///
+/// # Panics
+///
+/// When it is missing although `FORMICARY_REQUIRE_SERVERS=1` is set.
+pub fn require_rabbitmq(test: &str) -> bool {
+    require(Need::RabbitMq, test)
 }
 
 /// Whether the test `test` can have a Python peer; like [`require_redis`].
@@ -101,12 +114,23 @@ fn look_for_redis() -> Result<(), Missing> {
     }
 }
 
+fn look_for_rabbitmq() -> Result<(), Missing> {
+    let Some(program) = rabbitmq::program() else {
+        return Err(Missing("RabbitMQ is not installed".into()));
+    };
+    match program.version() {
+        Some(version) if version >= (3, 10) => Ok(()),
+        Some((major, minor)) => Err(Missing(format!("RabbitMQ is version {major}.{minor}, older than 3.10"))),
+        None => Err(Missing("the version of RabbitMQ can't be read from the names of its plugins".into())),
+    }
+}
+
 fn look_for_python() -> Result<(), Missing> {
     let program = python::program();
     if !program.exists() {
         return Err(Missing(format!("there is no Python at {}", program.display())));
     }
-    let version = output_of(&program, &["-c", "import microagent, redis; print(microagent.__version__)"])?;
+    let version = output_of(&program, &["-c", "import microagent, redis, aiormq; print(microagent.__version__)"])?;
     match version.trim() {
         "1.9.0" => Ok(()),
         other => Err(Missing(format!("{} has microagent {other:?}, not 1.9.0", program.display()))),

@@ -1,6 +1,7 @@
 //! What the tests of several crates share.
 //!
 //! - [`redis::Server`]: a real Redis on a port of its own, that a test may stop, restart, freeze and ask.
+//! - [`rabbitmq::Server`]: the same for RabbitMQ; [`rabbitmq::shared`] is a place on one that the tests of a process share.
 //! - [`proxy::Proxy`]: a TCP proxy that delays, swallows, resets and refuses.
 //! - [`python::Peer`]: a Python `microagent` process from `tests/interop`.
 //! - [`process::Child`]: any program, such as an example, with its output and its signals.
@@ -8,7 +9,7 @@
 //! - [`wait::until`]: the one place where a test waits.
 //! - [`cast`]: the signals and the queue that tests of agents play with.
 //! - [`on_both`], [`on_redis`]: tests made out of bodies that run in memory and on a Redis.
-//! - [`require_redis`], [`require_python`]: leave a test out, aloud, where its server is missing.
+//! - [`require_redis`], [`require_rabbitmq`], [`require_python`]: leave a test out, aloud, where its server is missing.
 //!
 //! Nothing here depends on the runtime of the test: servers and programs are plain processes, the proxy has a thread of its
 //! own, and all of them end when their value is dropped. Proxy and waiting are those of the conformance suite.
@@ -19,6 +20,7 @@ mod bodies;
 pub mod cast;
 pub mod process;
 pub mod python;
+pub mod rabbitmq;
 pub mod redis;
 pub mod wall;
 
@@ -26,7 +28,7 @@ use std::path::PathBuf;
 
 pub use formicary_conformance::{proxy, wait};
 
-pub use available::{Missing, Need, available, require_python, require_redis};
+pub use available::{Missing, Need, available, require_python, require_rabbitmq, require_redis};
 
 /// The root of the workspace, where `signals.json` and `scripts/` are.
 pub fn workspace() -> PathBuf {

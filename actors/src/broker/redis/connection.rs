@@ -12,8 +12,9 @@ use super::consumer::Consumer;
 use super::publish::Push;
 use super::scripts::Scripts;
 use super::settle;
+use crate::connection::{chance, follow};
 use crate::contract::{ConnectionState, ConsumerId};
-use crate::redis::{CommandError, Connection, Nodes, Reply, Script, Settings, chance, follow};
+use crate::redis::{CommandError, Connection, Nodes, Reply, Script, Settings};
 use crate::{AdapterContext, RedisConfig};
 
 /// What the adapter and its tasks share; all of it lives on one thread.

@@ -6,8 +6,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::consume::{Subscriptions, receive};
 use super::publish::Outgoing;
+use crate::connection::{chance, follow};
 use crate::contract::ConnectionState;
-use crate::redis::{Connection, Line, State, chance, follow};
+use crate::redis::{Connection, Line, State};
 use crate::waiter::{FailAll, WaiterPort};
 use crate::{AdapterContext, RedisConfig};
 

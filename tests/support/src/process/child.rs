@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, kill_process};
 
-use super::Signal;
 use super::output::Output;
+use super::{Signal, bound};
 use crate::wait;
 
 /// Marks what a run of `scripts/test` started, so that it can end what a killed test left behind.
@@ -48,13 +48,28 @@ impl Child {
     /// # Panics
     ///
     /// When it can't be started.
-    pub fn spawn(mut command: Command) -> Child {
+    pub fn spawn(command: Command) -> Child {
         let name = command.get_program().to_string_lossy().into_owned();
+        Child::gather(name, command, |mut command| command.spawn())
+    }
+
+    /// Starts a program that the system kills when this process ends, even by a signal; for what is never dropped, such as
+    /// a server in a `static`.
+    ///
+    /// # Panics
+    ///
+    /// When it can't be started.
+    pub fn spawn_bound(command: Command) -> Child {
+        let name = command.get_program().to_string_lossy().into_owned();
+        Child::gather(name, bound::bind(command), bound::spawn)
+    }
+
+    fn gather(name: String, mut command: Command, spawn: impl FnOnce(Command) -> io::Result<process::Child>) -> Child {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(run) = std::env::var_os(RUN) {
             command.env(CHILD, run);
         }
-        let mut process = command.spawn().unwrap_or_else(|error| panic!("can't start {name}: {error}"));
+        let mut process = spawn(command).unwrap_or_else(|error| panic!("can't start {name}: {error}"));
         Child {
             stdin: Mutex::new(process.stdin.take()),
             stdout: Output::gather(process.stdout.take()),

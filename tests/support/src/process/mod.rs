@@ -1,5 +1,6 @@
 //! Programs under test: their output, their signals, their exit.
 
+mod bound;
 mod child;
 mod example;
 mod output;

@@ -3,6 +3,7 @@
 mod processes;
 mod proxy;
 mod python;
+mod rabbitmq;
 mod redis;
 
 use std::time::Duration;

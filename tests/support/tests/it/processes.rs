@@ -2,11 +2,15 @@
 
 use std::panic::AssertUnwindSafe;
 use std::process::Command;
+use std::time::Duration;
 
 use formicary_test_support::process::{Child, Signal};
 use formicary_test_support::wait;
 
 use crate::SOON;
+
+/// Set for a process of this test program that shall start a bound program and wait.
+const BINDS: &str = "FORMICARY_TEST_BINDS";
 
 fn shell(script: &str) -> Child {
     let mut command = Command::new("sh");
@@ -82,4 +86,34 @@ async fn a_drop_kills() {
     let process = format!("/proc/{}", child.pid());
     drop(child);
     assert!(!std::path::Path::new(&process).exists());
+}
+
+#[tokio::test]
+async fn a_bound_program_ends_with_a_test_process_that_is_killed() {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.args(["--exact", "processes::starts_a_bound_program", "--nocapture"]).env(BINDS, "1");
+    let test = Child::spawn(command);
+    let line = test.wait_stdout(|line| line.starts_with("bound: "), SOON).await;
+    let process = format!("/proc/{}", line.trim_start_matches("bound: "));
+    assert!(std::path::Path::new(&process).exists());
+    test.signal(Signal::KILL);
+    test.wait(SOON).await;
+    wait::until(SOON, "the end of the bound program", async || {
+        // Without a father who asks for its exit code, a dead process may stay in the list.
+        std::fs::read_to_string(format!("{process}/status")).map_or(true, |status| status.contains("State:\tZ"))
+    })
+    .await;
+}
+
+/// Does something only in the process that the test above starts.
+#[tokio::test]
+async fn starts_a_bound_program() {
+    if std::env::var_os(BINDS).is_none() {
+        return;
+    }
+    let mut command = Command::new("sleep");
+    command.arg("60");
+    let bound = std::thread::spawn(|| Child::spawn_bound(command)).join().expect("a program");
+    println!("\nbound: {}", bound.pid());
+    bound.wait(Duration::from_secs(120)).await;
 }

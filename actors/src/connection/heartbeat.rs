@@ -10,7 +10,7 @@ const GRACE: Duration = Duration::from_millis(100);
 const TICKS: u32 = 5;
 
 /// What came back for a ping.
-pub(super) enum Pong {
+pub(crate) enum Pong {
     /// Any answer, an error too: somebody is there.
     Answered,
     /// The answer to another command: requests and answers no longer match.
@@ -23,7 +23,7 @@ pub(super) enum Pong {
 ///
 /// `activity` counts answers and messages: while it moves nothing is sent. `busy` is true while a blocking read holds the
 /// connection, which has a watch of its own.
-pub(super) async fn watch<P: Future<Output = Pong>>(
+pub(crate) async fn watch<P: Future<Output = Pong>>(
     interval: Duration,
     activity: &Cell<u64>,
     busy: impl Fn() -> bool,
@@ -61,16 +61,16 @@ pub(super) async fn watch<P: Future<Output = Pong>>(
     }
 }
 
-pub(super) const OUT_OF_STEP: &str = "answers no longer match their commands";
+pub(crate) const OUT_OF_STEP: &str = "answers no longer match their commands";
 
 /// How long a ping may take: with the heartbeat before it and the grace after it, less than twice the heartbeat.
-pub(super) fn answer_time(heartbeat: Duration) -> Duration {
+pub(crate) fn answer_time(heartbeat: Duration) -> Duration {
     heartbeat.mul_f64(0.8)
 }
 
 /// Sleeps for `limit`, and then until a short sleep of our own ended on time: if this thread stood still, the answer
 /// may have been here all along, and whoever reads the socket must get to run first.
-pub(super) async fn overdue(limit: Duration) {
+pub(crate) async fn overdue(limit: Duration) {
     sleep(limit).await;
     loop {
         let due = Instant::now() + GRACE;

@@ -1,6 +1,6 @@
 //! How the state of a connection becomes the state of an adapter, and events.
 
-use super::State;
+use super::{Reason, State};
 use crate::AdapterContext;
 use crate::contract::ConnectionState;
 use crate::events::{Event, EventKind};
@@ -8,7 +8,7 @@ use std::{rc::Rc, sync::Arc};
 use tokio::time::Instant;
 
 /// An observer that publishes each state in the adapter's context. `link` names the adapter in events: `bus`, `broker`.
-pub fn follow(link: &'static str, context: Rc<AdapterContext>) -> impl FnMut(&State) {
+pub(crate) fn follow<R: Reason>(link: &'static str, context: Rc<AdapterContext>) -> impl FnMut(&State<R>) {
     let link: Arc<str> = link.into();
     let mut was_up = false;
     let mut lost: Option<Instant> = None;

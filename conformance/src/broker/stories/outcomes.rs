@@ -5,20 +5,22 @@ use std::time::Duration;
 use formicary_actors::contract::{Outcome, Settlement};
 use formicary_protocol::DeadReason;
 
-use crate::side::{Side, Taker, Told, counts, ended, failure, happened, say, send, stories};
+use super::{Told, counts, ended, failure, happened, say, stories};
+use crate::broker::stage::Stage;
+use crate::broker::taker::{Taker, send};
 
 stories! {
     each_outcome_does_what_it_says,
     a_delivery_is_settled_once,
-    returns_go_to_the_head_in_their_old_order,
-    what_was_tried_already_returns_before_the_list_with_its_attempt,
+    returns_go_to_the_head_in_their_old_order promises returns_to_the_head,
+    what_was_tried_already_returns_before_the_list_with_its_attempt promises retries_come_first,
     a_retry_counts_and_remembers_the_last_ten_failures,
 }
 
 const RETRY_NOW: Outcome = Outcome::Retry { after: Duration::ZERO };
 
-async fn each_outcome_does_what_it_says(side: &Side) -> Told {
-    let broker = side.broker();
+async fn each_outcome_does_what_it_says(stage: &Stage) -> Told {
+    let broker = stage.broker();
     send(&broker, "mailer", 0..4).await;
     let taker = Taker::of(&broker, "mailer", 4).await;
     let got = taker.next(4).await;
@@ -42,8 +44,8 @@ async fn each_outcome_does_what_it_says(side: &Side) -> Told {
     told
 }
 
-async fn a_delivery_is_settled_once(side: &Side) -> Told {
-    let broker = side.broker();
+async fn a_delivery_is_settled_once(stage: &Stage) -> Told {
+    let broker = stage.broker();
     send(&broker, "mailer", 0..2).await;
     let taker = Taker::of(&broker, "mailer", 4).await;
     let got = taker.next(2).await;
@@ -58,8 +60,8 @@ async fn a_delivery_is_settled_once(side: &Side) -> Told {
     told
 }
 
-async fn returns_go_to_the_head_in_their_old_order(side: &Side) -> Told {
-    let broker = side.broker();
+async fn returns_go_to_the_head_in_their_old_order(stage: &Stage) -> Told {
+    let broker = stage.broker();
     send(&broker, "mailer", 0..8).await;
     let taker = Taker::of(&broker, "mailer", 5).await;
     let got = taker.next(5).await;
@@ -67,14 +69,14 @@ async fn returns_go_to_the_head_in_their_old_order(side: &Side) -> Told {
     taker.ack(&got[1]).await;
     let batch = [3, 0, 4, 2].map(|at| Settlement::new(got[at].token, Outcome::Return));
     let mut told = vec![ended(taker.settle(batch.to_vec()).await), counts(&broker, "mailer").await];
-    let other = Taker::of(&side.broker(), "mailer", 16).await;
+    let other = Taker::of(&stage.broker(), "mailer", 16).await;
     told.extend(other.next(7).await.iter().map(say));
     told.push(happened(&broker));
     told
 }
 
-async fn what_was_tried_already_returns_before_the_list_with_its_attempt(side: &Side) -> Told {
-    let broker = side.broker();
+async fn what_was_tried_already_returns_before_the_list_with_its_attempt(stage: &Stage) -> Told {
+    let broker = stage.broker();
     send(&broker, "mailer", 0..3).await;
     let taker = Taker::of(&broker, "mailer", 1).await;
     let first = taker.one().await;
@@ -86,15 +88,15 @@ async fn what_was_tried_already_returns_before_the_list_with_its_attempt(side: &
     taker.cancel().await;
     taker.settle(Settlement::new(again.token, Outcome::Return)).await.unwrap();
     told.push(counts(&broker, "mailer").await);
-    let other = Taker::of(&side.broker(), "mailer", 16).await;
+    let other = Taker::of(&stage.broker(), "mailer", 16).await;
     let rest = other.next(3).await;
     told.extend(rest.iter().map(say));
     told.push((rest[0].id == first.id).to_string());
     told
 }
 
-async fn a_retry_counts_and_remembers_the_last_ten_failures(side: &Side) -> Told {
-    let broker = side.broker();
+async fn a_retry_counts_and_remembers_the_last_ten_failures(stage: &Stage) -> Told {
+    let broker = stage.broker();
     send(&broker, "mailer", 0..1).await;
     let taker = Taker::of(&broker, "mailer", 1).await;
     let mut told = Told::new();

@@ -4,10 +4,13 @@ use formicary_actors::broker::Broker;
 use formicary_actors::contract::{Letters, Outcome, Settlement};
 use formicary_protocol::{DeadLetter, DeadReason};
 
-use crate::side::{Side, Taker, Told, counts, failure, happened, say, send, stories};
+use super::{Told, counts, failure, happened, say, stories};
+use crate::broker::stage::Stage;
+use crate::broker::taker::{Taker, send};
 
 stories! {
-    letters_are_counted_and_peeked_by_their_reason,
+    letters_are_counted_by_their_reason can full_counts,
+    letters_are_peeked_by_their_reason,
     letters_are_replayed_by_their_reason_with_their_history,
     letters_are_purged_by_their_reason,
 }
@@ -45,11 +48,16 @@ async fn peek(broker: &Broker, which: Letters) -> String {
     format!("{} letters\n{}", letters.len(), letters.join("\n"))
 }
 
-async fn letters_are_counted_and_peeked_by_their_reason(side: &Side) -> Told {
-    let broker = side.broker();
+async fn letters_are_counted_by_their_reason(stage: &Stage) -> Told {
+    let broker = stage.broker();
+    fill(&broker).await;
+    vec![format!("{:?}", broker.inspect("mailer").await.unwrap())]
+}
+
+async fn letters_are_peeked_by_their_reason(stage: &Stage) -> Told {
+    let broker = stage.broker();
     let taker = fill(&broker).await;
-    let mut told = vec![format!("{:?}", broker.inspect("mailer").await.unwrap())];
-    told.push(peek(&broker, Letters::all()).await);
+    let mut told = vec![peek(&broker, Letters::all()).await];
     told.push(peek(&broker, Letters::all().oldest(2)).await);
     told.push(peek(&broker, Letters::all().oldest(0)).await);
     for reason in REASONS {
@@ -57,12 +65,12 @@ async fn letters_are_counted_and_peeked_by_their_reason(side: &Side) -> Told {
     }
     told.push(peek(&broker, Letters::of(DeadReason::Exhausted).oldest(1)).await);
     told.push(counts(&broker, "mailer").await);
-    told.push(format!("{} {}", taker.is_empty(), happened(&broker)));
+    told.push(format!("{} {}", taker.held() == 0, happened(&broker)));
     told
 }
 
-async fn letters_are_replayed_by_their_reason_with_their_history(side: &Side) -> Told {
-    let broker = side.broker();
+async fn letters_are_replayed_by_their_reason_with_their_history(stage: &Stage) -> Told {
+    let broker = stage.broker();
     let taker = fill(&broker).await;
     let before = broker.peek("mailer", Letters::of(DeadReason::Exhausted)).await.unwrap();
     let mut told = Told::new();
@@ -86,8 +94,8 @@ async fn letters_are_replayed_by_their_reason_with_their_history(side: &Side) ->
     told
 }
 
-async fn letters_are_purged_by_their_reason(side: &Side) -> Told {
-    let broker = side.broker();
+async fn letters_are_purged_by_their_reason(stage: &Stage) -> Told {
+    let broker = stage.broker();
     fill(&broker).await;
     let mut told = Told::new();
     for which in [

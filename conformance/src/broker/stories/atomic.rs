@@ -3,35 +3,37 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::wait::until;
 use formicary_actors::contract::{DedupBy, Outcome, Outgoing, Seen, SendOptions, Settlement};
 use formicary_protocol::{Bytes, DeadReason};
-use formicary_test_support::wait::until;
 
-use crate::side::{SOON, Side, Taker, Told, counts, ended, failure, happened, say, send, stories};
+use super::{Told, counts, ended, failure, happened, say, stories};
+use crate::broker::stage::Stage;
+use crate::broker::taker::{SOON, Taker, send};
 
 stories! {
-    an_outbox_is_sent_with_its_acknowledgement needs outbox,
-    an_outbox_is_sent_with_nothing_else needs outbox,
-    a_late_acknowledgement_sends_nothing needs outbox,
-    a_full_outbox_keeps_its_order needs outbox,
-    a_key_is_remembered_for_its_window needs dedup,
-    a_second_acknowledgement_of_a_key_sends_nothing needs dedup,
-    only_an_applied_acknowledgement_remembers needs dedup,
-    the_keys_of_two_queues_are_apart needs dedup,
-    ids_of_senders_are_refused_with_the_cure needs dedup,
+    an_outbox_is_sent_with_its_acknowledgement can outbox,
+    an_outbox_is_sent_with_nothing_else can outbox,
+    a_late_acknowledgement_sends_nothing can outbox,
+    a_full_outbox_keeps_its_order can outbox,
+    a_key_is_remembered_for_its_window can dedup,
+    a_second_acknowledgement_of_a_key_sends_nothing can dedup,
+    only_an_applied_acknowledgement_remembers can dedup,
+    the_keys_of_two_queues_are_apart can dedup,
+    ids_of_senders_are_refused_with_the_cure can dedup,
 }
 
 const WINDOW: Duration = Duration::from_secs(60);
 
-async fn with_outbox(side: &Side, messages: u32) -> (formicary_actors::broker::Broker, Taker) {
-    let broker = side.broker();
+async fn with_outbox(stage: &Stage, messages: u32) -> (formicary_actors::broker::Broker, Taker) {
+    let broker = stage.broker();
     send(&broker, "mailer", 0..messages).await;
     let taker = Taker::with(&broker, "mailer", 8, |intake| intake.outbox([Arc::from("second"), "mailer".into()])).await;
     (broker, taker)
 }
 
-async fn with_keys(side: &Side, messages: u32) -> (formicary_actors::broker::Broker, Taker) {
-    let broker = side.broker();
+async fn with_keys(stage: &Stage, messages: u32) -> (formicary_actors::broker::Broker, Taker) {
+    let broker = stage.broker();
     send(&broker, "mailer", 0..messages).await;
     let ask = |intake: formicary_actors::broker::Intake| intake.dedup(DedupBy::Key).outbox([Arc::from("second")]);
     let taker = Taker::with(&broker, "mailer", 8, ask).await;
@@ -46,8 +48,8 @@ fn key(key: &str, window: Duration) -> Option<Seen> {
     Some(Seen { key: key.into(), window })
 }
 
-async fn an_outbox_is_sent_with_its_acknowledgement(side: &Side) -> Told {
-    let (broker, taker) = with_outbox(side, 2).await;
+async fn an_outbox_is_sent_with_its_acknowledgement(stage: &Stage) -> Told {
+    let (broker, taker) = with_outbox(stage, 2).await;
     let got = taker.next(2).await;
     let mut ack = Settlement::new(got[0].token, Outcome::Ack);
     ack.outbox = vec![to("second", "a"), to("mailer", "b"), to("second", "c")];
@@ -55,13 +57,13 @@ async fn an_outbox_is_sent_with_its_acknowledgement(side: &Side) -> Told {
     told.push(say(&taker.one().await));
     told.push(counts(&broker, "mailer").await);
     told.push(counts(&broker, "second").await);
-    told.extend(Taker::of(&side.broker(), "second", 8).await.next(2).await.iter().map(say));
+    told.extend(Taker::of(&stage.broker(), "second", 8).await.next(2).await.iter().map(say));
     told.push(happened(&broker));
     told
 }
 
-async fn an_outbox_is_sent_with_nothing_else(side: &Side) -> Told {
-    let (broker, taker) = with_outbox(side, 3).await;
+async fn an_outbox_is_sent_with_nothing_else(stage: &Stage) -> Told {
+    let (broker, taker) = with_outbox(stage, 3).await;
     let got = taker.next(3).await;
     taker.cancel().await;
     let outcomes = [Outcome::Retry { after: WINDOW }, Outcome::Dead { reason: DeadReason::Exhausted }, Outcome::Return];
@@ -76,8 +78,8 @@ async fn an_outbox_is_sent_with_nothing_else(side: &Side) -> Told {
     told
 }
 
-async fn a_late_acknowledgement_sends_nothing(side: &Side) -> Told {
-    let (broker, taker) = with_outbox(side, 2).await;
+async fn a_late_acknowledgement_sends_nothing(stage: &Stage) -> Told {
+    let (broker, taker) = with_outbox(stage, 2).await;
     let got = taker.next(2).await;
     taker.ack(&got[0]).await;
     let batch = got.iter().map(|one| {
@@ -87,23 +89,23 @@ async fn a_late_acknowledgement_sends_nothing(side: &Side) -> Told {
     });
     let mut told = vec![ended(taker.settle(batch.collect::<Vec<_>>()).await)];
     told.push(counts(&broker, "second").await);
-    told.push(say(&Taker::of(&side.broker(), "second", 8).await.one().await));
+    told.push(say(&Taker::of(&stage.broker(), "second", 8).await.one().await));
     told.push(happened(&broker));
     told
 }
 
-async fn a_full_outbox_keeps_its_order(side: &Side) -> Told {
-    let (broker, taker) = with_outbox(side, 1).await;
+async fn a_full_outbox_keeps_its_order(stage: &Stage) -> Told {
+    let (broker, taker) = with_outbox(stage, 1).await;
     let mut ack = Settlement::new(taker.one().await.token, Outcome::Ack);
     ack.outbox = (0..1_024).map(|n| to("second", &n.to_string())).collect();
     let mut told = vec![ended(taker.settle(ack).await), counts(&broker, "second").await];
-    let got = Taker::of(&side.broker(), "second", 1_024).await.next(1_024).await;
+    let got = Taker::of(&stage.broker(), "second", 1_024).await.next(1_024).await;
     told.push(got.iter().enumerate().all(|(n, one)| one.body == n.to_string()).to_string());
     told
 }
 
-async fn a_key_is_remembered_for_its_window(side: &Side) -> Told {
-    let (_broker, taker) = with_keys(side, 2).await;
+async fn a_key_is_remembered_for_its_window(stage: &Stage) -> Told {
+    let (_broker, taker) = with_keys(stage, 2).await;
     let got = taker.next(2).await;
     let mut told = vec![format!("{:?}", taker.seen(&["short", "long", ""]).await)];
     for (one, seen) in got.iter().zip([key("short", Duration::from_millis(500)), key("long", WINDOW)]) {
@@ -118,8 +120,8 @@ async fn a_key_is_remembered_for_its_window(side: &Side) -> Told {
     told
 }
 
-async fn a_second_acknowledgement_of_a_key_sends_nothing(side: &Side) -> Told {
-    let (broker, taker) = with_keys(side, 4).await;
+async fn a_second_acknowledgement_of_a_key_sends_nothing(stage: &Stage) -> Told {
+    let (broker, taker) = with_keys(stage, 4).await;
     let mut told = Told::new();
     // The third comes in one batch with another, and the fourth when the window is over.
     let got = taker.next(4).await;
@@ -134,13 +136,13 @@ async fn a_second_acknowledgement_of_a_key_sends_nothing(side: &Side) -> Told {
     until(SOON, "the end of the first window", async || !taker.seen(&["k"]).await[0]).await;
     told.push(ended(taker.settle(ack(3, WINDOW)).await));
     told.push(counts(&broker, "mailer").await);
-    told.extend(Taker::of(&side.broker(), "second", 8).await.next(2).await.iter().map(say));
+    told.extend(Taker::of(&stage.broker(), "second", 8).await.next(2).await.iter().map(say));
     told.push(happened(&broker));
     told
 }
 
-async fn only_an_applied_acknowledgement_remembers(side: &Side) -> Told {
-    let (broker, taker) = with_keys(side, 3).await;
+async fn only_an_applied_acknowledgement_remembers(stage: &Stage) -> Told {
+    let (broker, taker) = with_keys(stage, 3).await;
     let got = taker.next(3).await;
     taker.cancel().await;
     let mut told = Told::new();
@@ -152,25 +154,25 @@ async fn only_an_applied_acknowledgement_remembers(side: &Side) -> Told {
             told.push(ended(taker.settle(settlement).await));
         }
     }
-    let (_other, asks) = with_keys(side, 0).await;
+    let (_other, asks) = with_keys(stage, 0).await;
     told.push(format!("{:?}", asks.seen(&["k"]).await));
     told.push(happened(&broker));
     told
 }
 
-async fn the_keys_of_two_queues_are_apart(side: &Side) -> Told {
-    let (broker, taker) = with_keys(side, 1).await;
+async fn the_keys_of_two_queues_are_apart(stage: &Stage) -> Told {
+    let (broker, taker) = with_keys(stage, 1).await;
     let mut ack = Settlement::new(taker.one().await.token, Outcome::Ack);
     ack.seen = key("k", WINDOW);
     taker.settle(ack).await.unwrap();
     let second = Taker::with(&broker, "second", 1, |intake| intake.dedup(DedupBy::Key)).await;
-    let same = Taker::with(&side.broker(), "mailer", 1, |intake| intake.dedup(DedupBy::Key)).await;
+    let same = Taker::with(&stage.broker(), "mailer", 1, |intake| intake.dedup(DedupBy::Key)).await;
     vec![format!("{:?} {:?}", second.seen(&["k"]).await, same.seen(&["k"]).await)]
 }
 
-async fn ids_of_senders_are_refused_with_the_cure(side: &Side) -> Told {
-    let broker = side.broker();
-    let inlet = Arc::new(crate::side::Nowhere);
+async fn ids_of_senders_are_refused_with_the_cure(stage: &Stage) -> Told {
+    let broker = stage.broker();
+    let inlet = Arc::new(super::Nowhere);
     let intake = formicary_actors::broker::Intake::new("mailer", std::num::NonZeroUsize::MIN, "agent.handler", inlet);
     let error = broker.consume_with(intake.dedup(DedupBy::Id)).await.unwrap_err().to_string();
     vec![error.contains("dedup(window, by = \"field\")").to_string()]

@@ -1,0 +1,95 @@
+//! How to reach a server, as users write it.
+
+use super::{Endpoint, EndpointError, Settings};
+use crate::error::Error;
+use std::{fmt, str::FromStr, time::Duration};
+
+/// How a bus or a broker reaches its RabbitMQ (3.10 or later). Parsed from
+/// `amqp://[user:password@]host[:port][/vhost]`, or with the feature `tls` `amqps://…`.
+///
+/// The port is 5672 (5671 with TLS), user and password `guest`, and the virtual host `/` unless given. All three may be
+/// percent-encoded. `Debug` and the errors of parsing never show the password.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let config: formicary_actors::AmqpConfig = "amqp://ada:secret@localhost/shop".parse()?;
+/// let config = config.heartbeat(Duration::from_secs(1));
+/// assert_eq!(format!("{config:?}"), "AmqpConfig(amqp://ada:***@localhost:5672/shop)");
+/// # Ok::<(), formicary_actors::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct AmqpConfig {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) settings: Settings,
+    pub(crate) queues: QueueKind,
+}
+
+/// What kind of queues a broker declares.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum QueueKind {
+    /// Durable classic queues, persistent messages.
+    #[default]
+    Durable,
+    /// Durable quorum queues, persistent messages.
+    Quorum,
+    /// As Python `microagent` declares them: neither queues nor messages survive a restart of the server.
+    Microagent,
+}
+
+impl AmqpConfig {
+    /// For a broker: declares quorum queues, which a cluster of servers replicates, instead of classic ones. Both are
+    /// durable. All processes that use a queue have to agree.
+    #[must_use]
+    pub fn quorum(mut self) -> Self {
+        self.queues = QueueKind::Quorum;
+        self
+    }
+
+    /// For a broker: joins a cluster of Python `microagent` 1.9, which declares queues and exchanges that are not durable
+    /// and sends messages that are not persistent. **What waits in them is lost when the server restarts.**
+    #[must_use]
+    pub fn microagent(mut self) -> Self {
+        self.queues = QueueKind::Microagent;
+        self
+    }
+
+    /// An idle connection is asked for a sign of life after this time; one that is half open is found within twice of
+    /// it. Default 5 s, at least 10 ms.
+    #[must_use]
+    pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
+        self.settings.heartbeat = heartbeat.max(Duration::from_millis(10));
+        self
+    }
+
+    /// How long one attempt to connect, log in and set up channels may take. Default 5 s.
+    #[must_use]
+    pub fn connect_deadline(mut self, deadline: Duration) -> Self {
+        self.settings.connect_timeout = deadline;
+        self
+    }
+
+    /// The wait before another attempt to connect is random between 0 and `first`; that bound doubles from attempt to
+    /// attempt, up to `most`. Default 50 ms and 1 s.
+    #[must_use]
+    pub fn backoff(mut self, first: Duration, most: Duration) -> Self {
+        self.settings.backoff_first = first;
+        self.settings.backoff_most = most;
+        self
+    }
+}
+
+impl FromStr for AmqpConfig {
+    type Err = Error;
+
+    fn from_str(url: &str) -> Result<Self, Error> {
+        let endpoint = url.parse().map_err(|error: EndpointError| Error::Settings(error.to_string()))?;
+        Ok(Self { endpoint, settings: Settings::default(), queues: QueueKind::default() })
+    }
+}
+
+impl fmt::Debug for AmqpConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AmqpConfig({})", self.endpoint)
+    }
+}

@@ -1,0 +1,103 @@
+//! The connection that is up now.
+
+use super::{CommandError, ConnectError, Endpoint, Settings, socket};
+use lapin::Channel;
+use lapin::options::BasicQosOptions;
+use std::{cell::Cell, sync::Arc, time::Duration};
+use tokio::{sync::watch, time::timeout};
+
+/// One driver connection. Owners open their channels on it; when it is gone, so are they, and another link follows.
+pub struct Link {
+    pub(super) connection: lapin::Connection,
+    /// For signs of life; nothing else is done on it.
+    control: Channel,
+    generation: u64,
+    answer_timeout: Duration,
+    /// Counts what came from the server. While it moves, no sign of life is asked for.
+    pub(super) activity: Cell<u64>,
+    pub(super) broken: watch::Sender<Option<ConnectError>>,
+    pub(super) blocked: watch::Sender<Option<Arc<str>>>,
+    /// After the connection, so that a goodbye can go out.
+    _socket: socket::Socket,
+}
+
+impl Link {
+    pub(super) async fn connect(
+        endpoint: &Endpoint,
+        settings: &Settings,
+        name: &str,
+        generation: u64,
+    ) -> Result<Self, ConnectError> {
+        let (connection, socket) = socket::connect(endpoint, settings, name).await?;
+        let control = connection.create_channel().await.map_err(|error| ConnectError::from(&error))?;
+        Ok(Self {
+            connection,
+            control,
+            generation,
+            answer_timeout: settings.answer_timeout,
+            activity: Cell::new(0),
+            broken: watch::Sender::new(None),
+            blocked: watch::Sender::new(None),
+            _socket: socket,
+        })
+    }
+
+    /// Which connection this is: each that is made after another was lost has a higher number.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Opens a channel.
+    ///
+    /// # Errors
+    /// When the connection is lost, or the server does not answer in time: then the connection is given up.
+    pub async fn channel(&self) -> Result<Channel, CommandError> {
+        self.answered(self.connection.create_channel()).await
+    }
+
+    /// The outcome of a command that the server answers at once. One that it does not answer in time means that the
+    /// connection is dead, and it is given up.
+    ///
+    /// # Errors
+    /// As the command; [`CommandError::Unknown`] when there is no answer.
+    pub async fn answered<T>(&self, command: impl Future<Output = lapin::Result<T>>) -> Result<T, CommandError> {
+        let Ok(outcome) = timeout(self.answer_timeout, command).await else {
+            let reason = format!("no answer within {:?}", self.answer_timeout);
+            self.give_up(ConnectError::Unreachable(reason.clone()));
+            return Err(CommandError::Unknown(reason));
+        };
+        self.saw_activity();
+        Ok(outcome?)
+    }
+
+    /// Ends this link; another follows.
+    pub fn give_up(&self, reason: ConnectError) {
+        self.broken.send_if_modified(|broken| {
+            let is_first = broken.is_none();
+            broken.get_or_insert(reason);
+            is_first
+        });
+    }
+
+    /// Something came from the server.
+    pub fn saw_activity(&self) {
+        self.activity.set(self.activity.get().wrapping_add(1));
+    }
+
+    /// Why the server takes nothing from us now, if it does: it is short of memory or of disk. Only connections that
+    /// publish are ever blocked. While it lasts, the driver writes nothing at all, so nobody should wait for an answer.
+    pub fn blocked(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.blocked.subscribe()
+    }
+
+    /// Whether the driver takes the connection for alive.
+    pub fn is_up(&self) -> bool {
+        self.connection.status().connected() && self.broken.borrow().is_none()
+    }
+
+    /// A command that changes nothing.
+    pub(super) fn ping(&self) -> impl Future<Output = lapin::Result<()>> + use<> {
+        let control = self.control.clone();
+        async move { control.basic_qos(1, BasicQosOptions::default()).await }
+    }
+}

@@ -1,0 +1,36 @@
+//! The bounds of a connection.
+
+use std::time::Duration;
+
+/// The bounds of a [`Connection`](super::Connection); every one has a default.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// An idle connection is asked for a sign of life after this time (default 5 s). The answer must come within four
+    /// fifths of it, so a half-open connection is found within twice the heartbeat.
+    pub heartbeat: Duration,
+    /// How long one attempt to connect, log in and set up channels may take (default 5 s).
+    pub connect_timeout: Duration,
+    /// The first wait before a new attempt is random between 0 and this (default 50 ms); it doubles from attempt to attempt.
+    pub backoff_first: Duration,
+    /// The wait before a new attempt is never more than this (default 1 s).
+    pub backoff_most: Duration,
+    /// How long the server may take to answer one command, such as the opening of a channel (default 5 s). Then the
+    /// connection is taken for dead.
+    pub answer_timeout: Duration,
+    /// Logs outages at level debug (default false): for connections beside one that tells of them.
+    pub quiet: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(5),
+            backoff_first: Duration::from_millis(50),
+            backoff_most: Duration::from_secs(1),
+            answer_timeout: Duration::from_secs(5),
+            quiet: false,
+        }
+    }
+}

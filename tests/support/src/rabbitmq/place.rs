@@ -1,0 +1,154 @@
+//! A virtual host with a user of its own.
+
+use std::fmt;
+
+use super::Server;
+use super::console::{binary, json};
+
+/// A virtual host, with a user who may do everything there and nothing elsewhere.
+#[derive(Clone)]
+pub struct Place<'s> {
+    server: &'s Server,
+    name: String,
+    password: String,
+}
+
+/// A queue as the server tells it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[non_exhaustive]
+pub struct Queue {
+    /// Its name.
+    pub name: String,
+    /// Messages that wait.
+    pub ready: u64,
+    /// Messages in the hands of consumers.
+    pub unacked: u64,
+    /// Consumers.
+    pub consumers: u64,
+    /// Whether it outlives a restart.
+    pub durable: bool,
+    /// `classic`, `quorum` or `stream`.
+    pub kind: String,
+}
+
+impl<'s> Place<'s> {
+    pub(super) async fn make(server: &'s Server, name: &str) -> Place<'s> {
+        let place = Place { server, name: name.to_owned(), password: format!("secret-of-{name}") };
+        let (name, password) = (binary(&place.name), binary(&place.password));
+        let made = format!(
+            "rabbit_vhost:add({name}, <<\"test\">>),
+             rabbit_auth_backend_internal:add_user({name}, {password}, <<\"test\">>)"
+        );
+        server.eval(&made).await;
+        place.allow().await;
+        place
+    }
+
+    /// `amqp://<user>:<password>@127.0.0.1:<port>/<vhost>`.
+    pub fn url(&self) -> String {
+        self.url_by(self.server.port())
+    }
+
+    /// The same by another port, such as that of a proxy.
+    pub fn url_by(&self, port: u16) -> String {
+        format!("amqp://{}:{}@127.0.0.1:{port}/{}", self.name, self.password, self.name)
+    }
+
+    /// The name of virtual host and user.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The user's password.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+
+    /// The node on which it is.
+    pub fn server(&self) -> &'s Server {
+        self.server
+    }
+
+    /// The queues here, by name.
+    pub async fn queues(&self) -> Vec<Queue> {
+        let ask = format!(
+            "{{json, [begin
+                [{{_, {{resource, _, _, Name}}}}, {{_, Ready}}, {{_, Unacked}}, {{_, Consumers}}, {{_, Durable}}, {{_, Type}}] = Info,
+                #{{name => Name, ready => Ready, unacked => Unacked, consumers => Consumers, durable => Durable,
+                   kind => case Type of rabbit_classic_queue -> classic; rabbit_quorum_queue -> quorum;
+                           rabbit_stream_queue -> stream; _ -> Type end}}
+              end || Info <- rabbit_amqqueue:info_all({}, [name, messages_ready, messages_unacknowledged, consumers, durable, type])]}}",
+            binary(&self.name)
+        );
+        let told = json(&self.server.eval(&ask).await);
+        let mut queues: Vec<Queue> = serde_json::from_value(told).unwrap_or_else(|error| panic!("queues: {error}"));
+        queues.sort_by(|a, b| a.name.cmp(&b.name));
+        queues
+    }
+
+    /// One queue, if it is there.
+    pub async fn queue(&self, name: &str) -> Option<Queue> {
+        self.queues().await.into_iter().find(|queue| queue.name == name)
+    }
+
+    /// Deletes a queue with what is in it, under its consumers.
+    pub async fn delete_queue(&self, name: &str) {
+        let delete = format!(
+            "{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r({}, queue, {})), rabbit_amqqueue:delete(Q, false, false, <<\"test\">>), ok",
+            binary(&self.name),
+            binary(name),
+        );
+        self.server.eval(&delete).await;
+    }
+
+    /// How many connections clients have here.
+    pub async fn connections(&self) -> usize {
+        let ask = format!("length({})", self.connection_list());
+        self.server.eval(&ask).await.parse().unwrap_or(0)
+    }
+
+    /// Closes every connection that clients have here: each gets `CONNECTION_FORCED`.
+    pub async fn close_connections(&self) {
+        let close =
+            format!("[rabbit_networking:close_connection(C, \"by the test\") || C <- {}], ok", self.connection_list());
+        self.server.eval(&close).await;
+    }
+
+    /// Takes away what the user may do here, except to connect: what it does then is `ACCESS_REFUSED`.
+    pub async fn forbid(&self) {
+        self.permit("").await;
+    }
+
+    /// Lets the user do everything here, as in the beginning.
+    pub async fn allow(&self) {
+        self.permit(".*").await;
+    }
+
+    /// Changes the password on the server, not in [`Place::url`]: clients with the old one are refused when they connect.
+    pub async fn change_password(&self, password: &str) {
+        let (name, password) = (binary(&self.name), binary(password));
+        let change = format!("rabbit_auth_backend_internal:change_password({name}, {password}, <<\"test\">>)");
+        self.server.eval(&change).await;
+    }
+
+    async fn permit(&self, pattern: &str) {
+        let (name, pattern) = (binary(&self.name), binary(pattern));
+        let permit = format!(
+            "rabbit_auth_backend_internal:set_permissions({name}, {name}, {pattern}, {pattern}, {pattern}, <<\"test\">>)"
+        );
+        self.server.eval(&permit).await;
+    }
+
+    fn connection_list(&self) -> String {
+        let name = binary(&self.name);
+        format!(
+            "[C || C <- rabbit_networking:connections(), catch rabbit_networking:connection_info(C, [vhost]) =:= [{{vhost, {name}}}]]"
+        )
+    }
+}
+
+impl fmt::Debug for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").field("name", &self.name).field("server", &self.server).finish_non_exhaustive()
+    }
+}
