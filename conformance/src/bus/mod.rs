@@ -8,6 +8,7 @@ mod inbox;
 mod input;
 mod lifecycle;
 mod outages;
+mod patterns;
 mod place;
 mod promises;
 mod routing;
@@ -48,6 +49,10 @@ macro_rules! __bus_cases {
                 a_late_subscriber_hears_nothing_old,
                 closed_and_opened_again_it_hears,
                 odd_names_and_bodies_arrive_as_they_are,
+            }
+            patterns {
+                a_pattern_hears_every_declared_signal_that_it_matches,
+                a_filter_takes_what_it_wants_and_counts_the_rest,
             }
             lifecycle {
                 it_is_made_without_a_word_to_its_server,
