@@ -9,6 +9,8 @@ use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher};
 use std::net::TcpListener;
 
+use rustix::fs::{FlockOperation, flock};
+
 const SPAN: u16 = 12_000;
 const TRIES: usize = 200;
 
@@ -51,7 +53,8 @@ impl Port {
         fs::create_dir_all(&locks).map_err(|error| format!("{}: {error}", locks.display()))?;
         let path = locks.join(number.to_string());
         let lock = File::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        lock.try_lock().map_err(|error| format!("{}: {error}", path.display()))?;
+        let exclusive = FlockOperation::NonBlockingLockExclusive;
+        flock(&lock, exclusive).map_err(|error| format!("{}: {error}", path.display()))?;
 
         TcpListener::bind(("127.0.0.1", number)).map_err(|error| format!("port {number}: {error}"))?;
         Ok(Port { number, _lock: lock })

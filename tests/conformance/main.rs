@@ -5,7 +5,10 @@
 mod bus_memory;
 #[cfg(feature = "redis")]
 mod bus_redis;
+mod file;
 mod memory;
+#[cfg(feature = "amqp")]
+mod rabbitmq;
 mod recording;
 #[cfg(feature = "redis")]
 mod redis;
