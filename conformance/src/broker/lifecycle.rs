@@ -102,7 +102,8 @@ pub(crate) async fn closing_twice_is_fine(stage: &mut Stage) -> Verdict {
 pub(crate) async fn a_consumer_that_asks_for_too_much_is_refused(stage: &mut Stage) -> Verdict {
     let broker = stage.broker();
     let can = broker.describe().await.unwrap().capabilities;
-    let asks: [(bool, fn(Intake) -> Intake); 3] = [
+    type Ask = fn(Intake) -> Intake;
+    let asks: [(bool, Ask); 3] = [
         (can.outbox, |intake| intake.outbox([Arc::from("second")])),
         (can.dedup, |intake| intake.dedup(DedupBy::Key)),
         (can.dedup && can.headers, |intake| intake.dedup(DedupBy::Id)),
