@@ -61,6 +61,7 @@ pub(super) async fn connect(
         uri(endpoint, settings),
         runtime,
         async move |_, runtime| {
+            be_quiet();
             let stream = AsyncTcpStream::connect(&runtime, addresses.clone()).await?;
             if let AsyncTcpStream::Plain(plain) = &stream {
                 Socket::hold(&held, TcpStream::from(plain.get_ref().as_fd().try_clone_to_owned()?));
@@ -71,6 +72,13 @@ pub(super) async fn connect(
     );
     let connection = connected.await.map_err(|error| ConnectError::from(&error))?;
     Ok((connection, socket))
+}
+
+/// The driver runs this on its own thread. What it logs there about losses is told by the connection's owner, once an outage;
+/// and of a message that comes back it would log the body.
+fn be_quiet() {
+    // For as long as the thread lives.
+    std::mem::forget(tracing::dispatcher::set_default(&tracing::Dispatch::none()));
 }
 
 fn uri(endpoint: &Endpoint, settings: &Settings) -> AMQPUri {
