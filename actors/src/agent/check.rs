@@ -33,14 +33,18 @@ pub(crate) fn check<A: 'static>(plan: &Plan<A>, shared: &Shared) -> Vec<String> 
                     .push(format!("`{name}` answers `{signal}` with another type than the declared {answer}: {error}"));
             }
         }
-        if receiver.signals.is_empty() {
+        if receiver.signals.is_empty() && receiver.patterns.is_empty() {
             problems.push(format!("`{name}` receives no signal: name at least one"));
         }
-        if let Some(payload) = &receiver.payload
-            && declarations.signal(payload.name).is_some()
-            && let Err(error) = (payload.hold)(declarations)
+        if let Some(held) = &receiver.held
+            && declarations.signal(held.name).is_some()
+            && let Err(error) = (held.hold)(declarations)
         {
             problems.push(format!("`{name}`: {error}"));
+        }
+        let (payload, payload_name) = receiver.payload;
+        if let Some(other) = receiver.options.filter.as_ref().and_then(|filter| filter.misfit(payload)) {
+            problems.push(format!("`{name}`: the filter looks at a `{other}`, and its payload is `{payload_name}`"));
         }
     }
     for consumer in &plan.consumers {
@@ -134,6 +138,17 @@ fn policy<A>(consumer: &ConsumerPlan<A>, shared: &Shared, problems: &mut Vec<Str
                  broker, or use `Push`"
             ));
         }
+        // Sent with an acknowledgement, a message that goes nowhere could be told to nobody.
+        let declarations = &shared.env.declarations;
+        let exchange = declarations.queue(other).and_then(|queue| queue.exchange.as_deref());
+        if let Some(exchange) = exchange
+            && !declarations.bound_to(exchange).any(|queue| queue.takes(other))
+        {
+            problems.push(format!(
+                "`{name}` has an outbox to `{other}`, whose name is the topic of what it sends, and no queue of the \
+                 exchange `{exchange}` takes that topic: add it to the topics of a queue, or use `Push` with a topic"
+            ));
+        }
     }
 }
 
@@ -166,6 +181,9 @@ fn check_needs(handler: &HandlerPlan, gives_up: bool, problems: &mut Vec<String>
     }
     if needs.retries && *kind != HandlerKind::Consumer && !gives_up {
         problems.push(format!("`{name}` asks for `RetryContext`, which only a consumer has"));
+    }
+    if needs.metadata && *kind != HandlerKind::Consumer && !gives_up {
+        problems.push(format!("`{name}` asks for `Metadata`, which only a consumer has"));
     }
     if needs.exhausted && !gives_up {
         problems.push(format!("`{name}` asks for `Exhausted`, which only a handler of `on_exhausted` has"));
