@@ -6,7 +6,11 @@
 mod bus;
 #[path = "amqp/bus_calls.rs"]
 mod bus_calls;
-#[path = "amqp/bus_faults.rs"]
-mod bus_faults;
 #[path = "amqp/bus_common.rs"]
 mod bus_common;
+#[path = "amqp/bus_faults.rs"]
+mod bus_faults;
+#[path = "amqp/common.rs"]
+mod common;
+#[path = "amqp/outcomes.rs"]
+mod outcomes;
