@@ -70,6 +70,8 @@ pub use formicary_actors::{
     AdapterContext, Backoff, CallError, Cancelled, Clock, Env, Error, HandlerError, Ids, Limits, Load, Repeater, Retry,
     SendError, Unprepared, block_on,
 };
+#[cfg(feature = "conformance")]
+pub use formicary_conformance as conformance;
 pub use formicary_macros::{Queue, Signal, agent, consumer, cron, declare, on, periodic, receiver, server};
 pub use formicary_protocol as protocol;
 pub use formicary_protocol::{CheckMode, Declarations, Number, Prefix, Queue, Signal, Value};

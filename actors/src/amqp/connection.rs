@@ -88,6 +88,11 @@ impl Connection {
         self.shared.link.borrow().as_ref().ok().cloned()
     }
 
+    /// Why no link is up now, if none is.
+    pub fn why_down(&self) -> Option<String> {
+        self.shared.link.borrow().as_ref().err().cloned()
+    }
+
     /// The link that is up, waited for until `deadline`.
     ///
     /// # Errors
@@ -128,7 +133,7 @@ impl EndOnDrop {
     fn end(&self) {
         // Aborting drops what the life of the connection holds; the link goes with its last holder.
         self.task.abort();
-        self.shared.link.send_replace(Err("the connection is closed".to_owned()));
+        drop(self.shared.link.send_replace(Err("the connection is closed".to_owned())));
     }
 }
 
