@@ -40,12 +40,12 @@
 
 #![allow(clippy::unwrap_used, reason = "cases are tests, which fail by panicking")]
 
+mod all_lines;
 mod alone;
 pub mod broker;
 pub mod bus;
 mod case;
 mod left_out;
-mod lines;
 mod place;
 pub mod port;
 pub mod proxy;

@@ -12,14 +12,14 @@ use super::cast::{Doubles, Note, Notes};
 use super::inbox::Inbox;
 use super::stage::{SOON, Stage, publish, up};
 use crate::Trouble;
+use crate::all_lines::AllLines;
 use crate::left_out::{LeftOut, Verdict};
-use crate::lines::Lines;
 use crate::wait;
 
 /// When the server is back, all that stood on it stands again: subscriptions, calls, and what was published while it was
 /// away. The loss and the return are one event and one line each.
 pub(crate) async fn a_server_that_is_started_again_finds_all_as_it_was(stage: &mut Stage) -> Verdict {
-    let lines = Lines::gather(LevelFilter::INFO);
+    let lines = AllLines::gather(LevelFilter::INFO);
     let answers = stage.group().agent(Doubles::at_once).start().await.unwrap();
     let (here, there) = (stage.bus(), stage.bus());
     let (notes, others) = (Inbox::of::<Note>(&there).await, Inbox::of::<Notes>(&there).await);
@@ -62,7 +62,7 @@ pub(crate) async fn a_server_that_is_started_again_finds_all_as_it_was(stage: &m
 /// line, and all is well by itself when it is mended.
 pub(crate) async fn a_server_that_denies_is_asked_less_and_less_and_heals(stage: &mut Stage) -> Verdict {
     const DENIED: Duration = Duration::from_secs(4);
-    let lines = Lines::gather(LevelFilter::INFO);
+    let lines = AllLines::gather(LevelFilter::INFO);
     let mut env = stage.env();
     env.limits.send_deadline = Duration::from_secs(1);
     let (bus, other) = (stage.bus_with(env), stage.bus());

@@ -9,8 +9,8 @@ use super::calls::ask;
 use super::cast::{Doubles, Note};
 use super::inbox::Inbox;
 use super::stage::{SOON, Stage, publish, up};
+use crate::all_lines::AllLines;
 use crate::left_out::{LeftOut, Verdict};
-use crate::lines::Lines;
 use crate::wait;
 
 fn is_silent(secret: &str, what: &str, text: &str) {
@@ -23,7 +23,7 @@ fn is_silent(secret: &str, what: &str, text: &str) {
 /// description, no `info()` and no `Debug` output, from its start over an outage to its end.
 pub(crate) async fn no_secret_is_shown_anywhere(stage: &mut Stage) -> Verdict {
     let secret = stage.place.secret().ok_or_else(|| LeftOut("its place has no `secret`".into()))?;
-    let lines = Lines::gather(LevelFilter::TRACE);
+    let lines = AllLines::gather(LevelFilter::TRACE);
     let silent = |what: &str, text: &str| is_silent(&secret, what, text);
     silent("a configuration", &format!("{:?} {:#?}", stage.place.bus(), stage.group()));
     let group = stage.group().agent(Doubles::at_once).start().await.unwrap();
@@ -69,7 +69,7 @@ pub(crate) async fn a_wrong_secret_is_refused_and_not_shown(stage: &mut Stage) -
     const WRONG: &str = "sunfish-33ab";
     let stranger = stage.place.bus_of_a_stranger(WRONG);
     let stranger = stranger.ok_or_else(|| LeftOut("its place has no `bus_of_a_stranger`".into()))?;
-    let lines = Lines::gather(LevelFilter::TRACE);
+    let lines = AllLines::gather(LevelFilter::TRACE);
     let begun = Instant::now();
     let error = stage.group().bus(stranger.clone()).start().await.unwrap_err();
     assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());

@@ -12,8 +12,8 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::cast::Note;
 use super::stage::{SOON, Stage};
+use crate::all_lines::AllLines;
 use crate::left_out::Verdict;
-use crate::lines::Lines;
 use crate::rss::{self, MIB};
 use crate::wait;
 
@@ -35,7 +35,7 @@ impl Agent for Slow {
 
 /// A receiver that cannot follow a flood: memory is bounded, what was sent was received or dropped, and one line says so.
 pub(crate) async fn a_flood_is_received_or_dropped_in_bounded_memory(stage: &mut Stage) -> Verdict {
-    let lines = Lines::gather(LevelFilter::INFO);
+    let lines = AllLines::gather(LevelFilter::INFO);
     let group = stage.group().agent(|| Slow).start().await.unwrap();
     let (bus, events) = (stage.bus(), group.events());
     let padding = "x".repeat(PADDING);

@@ -1,4 +1,4 @@
-//! What is logged, by an adapter and by everything that it stands on.
+//! What is logged by the whole process: by an adapter and by everything that it stands on.
 
 use std::fmt::Arguments;
 use std::io::{self, Write};
@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tracing_subscriber::filter::LevelFilter;
 
-static LINES: OnceLock<Lines> = OnceLock::new();
+static LINES: OnceLock<AllLines> = OnceLock::new();
 
-/// The lines of the whole process since [`Lines::gather`]; for cases in a process of their own.
+/// The lines of the whole process since [`AllLines::gather`]; for cases in a process of their own.
 #[derive(Clone, Default)]
-pub(crate) struct Lines(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct AllLines(Arc<Mutex<Vec<u8>>>);
 
-impl Lines {
+impl AllLines {
     /// Gathers what `tracing` and `log` bring from now on, on every thread.
-    pub(crate) fn gather(most: LevelFilter) -> &'static Lines {
-        let lines = LINES.get_or_init(Lines::default);
+    pub(crate) fn gather(most: LevelFilter) -> &'static AllLines {
+        let lines = LINES.get_or_init(AllLines::default);
         let writer = lines.clone();
         let layer = tracing_subscriber::fmt().with_ansi(false).with_max_level(most);
         layer.with_writer(move || writer.clone()).try_init().unwrap_or_else(|error| panic!("the log: {error}"));
@@ -43,7 +43,7 @@ impl Lines {
     }
 }
 
-impl Write for Lines {
+impl Write for AllLines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.bytes().write(bytes)
     }
@@ -53,7 +53,7 @@ impl Write for Lines {
     }
 }
 
-impl log::Log for Lines {
+impl log::Log for AllLines {
     fn enabled(&self, _: &log::Metadata<'_>) -> bool {
         true
     }
