@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::Place;
 use crate::left_out::{self, Verdict};
+use crate::{Missing, Place};
 
 /// Longer than any case takes.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -14,8 +14,22 @@ const LIMIT: Duration = Duration::from_secs(600);
 ///
 /// When the case fails.
 pub(crate) fn run<P: Place>(name: &str, clockless: bool, case: impl AsyncFnOnce(P) -> Verdict) {
+    run_at(name, clockless, P::begin(), case);
+}
+
+/// The same at a server that nobody else uses.
+pub(crate) fn run_alone<P: Place>(name: &str, clockless: bool, case: impl AsyncFnOnce(P) -> Verdict) {
+    run_at(name, clockless, P::begin_alone(), case);
+}
+
+fn run_at<P: Place>(
+    name: &str,
+    clockless: bool,
+    begin: impl Future<Output = Result<P, Missing>>,
+    case: impl AsyncFnOnce(P) -> Verdict,
+) {
     actix::System::new().block_on(async {
-        let place = match P::begin().await {
+        let place = match begin.await {
             Ok(place) => place,
             Err(why) => return left_out::missing(name, &why),
         };

@@ -1,4 +1,4 @@
-//! Cases that are not run, and say so.
+//! What cases say beside their outcome: that they are left out, and what they measured.
 
 use std::fmt;
 use std::io::Write;
@@ -27,7 +27,12 @@ pub(crate) type Verdict = Result<(), LeftOut>;
 
 /// A case that the adapter does not promise.
 pub(crate) fn left_out(case: &str, why: &LeftOut) {
-    say(case, &why.0);
+    say("left out", case, &why.0);
+}
+
+/// What a case has measured: duplicates, times.
+pub(crate) fn report(case: &str, measured: fmt::Arguments<'_>) {
+    say("measured", case, &measured.to_string());
 }
 
 /// A case whose server is not here.
@@ -35,10 +40,10 @@ pub(crate) fn missing(case: &str, why: &Missing) {
     if std::env::var_os(REQUIRE).is_some_and(|value| value == "1") {
         panic!("{case} needs a server, and {REQUIRE}=1 is set: {why}");
     }
-    say(case, &why.0);
+    say("left out", case, &why.0);
 }
 
 /// Writes past the capture of the test harness, which keeps what passing tests say through `eprintln!` to itself.
-fn say(case: &str, why: &str) {
-    std::io::stderr().write_all(format!("left out: {case}: {why}\n").as_bytes()).ok();
+fn say(what: &str, case: &str, why: &str) {
+    std::io::stderr().write_all(format!("{what}: {case}: {why}\n").as_bytes()).ok();
 }

@@ -46,6 +46,7 @@ pub mod broker;
 pub mod bus;
 mod case;
 mod left_out;
+mod lines;
 mod place;
 pub mod port;
 pub mod proxy;

@@ -14,6 +14,12 @@ pub trait Place: Sized + 'static {
     /// Starts the server, or makes an empty place at one that is shared.
     fn begin() -> impl Future<Output = Result<Self, Missing>>;
 
+    /// The same for cases that stop the server or upset it: one that nobody else uses. Only a place at a server that cases
+    /// share has to say more than [`Place::begin`].
+    fn begin_alone() -> impl Future<Output = Result<Self, Missing>> {
+        Self::begin()
+    }
+
     /// Where the server listens: where a proxy with faults passes everything to.
     fn address(&self) -> Option<SocketAddr> {
         None

@@ -1,4 +1,4 @@
-//! `--chaos`: one mail in 20 fails, one signal in 200 makes its agent panic. On a Redis, a process is killed too: see `apart`.
+//! `--chaos`: one mail in 20 fails, one signal in 200 makes its agent panic. On a server, a process is killed too: see `apart`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -17,10 +17,10 @@ use crate::summary::Target;
 #[derive(Debug, Parser)]
 #[command(name = "cluster", allow_negative_numbers = true)]
 struct Flags {
-    /// Bus of the signals: memory:// or redis://host:port [default: memory://]
+    /// Bus of the signals: memory://, redis://host:port or amqp://host:port [default: memory://]
     #[arg(long, value_name = "URL", default_value = "memory://", hide_default_value = true)]
     bus: String,
-    /// Broker of the queues: memory:// or redis://host:port [default: memory://]
+    /// Broker of the queues: memory://, redis://host:port or amqp://host:port [default: memory://]
     #[arg(long, value_name = "URL", default_value = "memory://", hide_default_value = true)]
     broker: String,
     /// First word of every channel [default: PUBSUB]
@@ -41,7 +41,7 @@ struct Flags {
     /// How long one mail takes, such as 50ms [default: 0s]
     #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true, value_parser = duration)]
     mail_delay: Duration,
-    /// Fail one mail in 20, panic at one signal in 200, and on a Redis kill the process of the email agent [default: off]
+    /// Fail one mail in 20, panic at one signal in 200, and on a server kill the process of the email agent [default: off]
     #[arg(long)]
     chaos: bool,
     /// Print what the queue holds and its dead letters, and run nothing [default: off]
@@ -79,7 +79,7 @@ pub struct Settings {
     pub chaos: bool,
     pub inspect: bool,
     pub summary: Option<Target>,
-    /// With chaos on a Redis, the email agent runs in a process of its own.
+    /// With chaos on a server, the email agent runs in a process of its own.
     pub email_process: Option<EmailProcess>,
 }
 
@@ -121,7 +121,7 @@ fn check(flags: Flags) -> Result<Settings, String> {
     let agents = if flags.agents.is_empty() { Kind::value_variants().to_vec() } else { flags.agents.clone() };
     let own_broker = flags.broker.starts_with("memory:");
     if flags.inspect && own_broker {
-        return Err("--inspect: write --broker redis://host:port, since a queue in memory ends with its process".into());
+        return Err("--inspect: write --broker redis://host:port or amqp://host:port, since a queue in memory ends with its process".into());
     }
     // Alone, its process is this one already, and killing it is for somebody else.
     let apart = flags.chaos && !own_broker && agents.len() > 1 && agents.contains(&Kind::Email);

@@ -42,8 +42,12 @@ fn failed(error: &dyn std::error::Error) -> ExitCode {
 async fn look(broker: &Broker) -> Result<String, formicary::Error> {
     let name = queues::Mailer::NAME;
     let counts = broker.inspect(name).await?;
+    let line = match broker.describe().await?.capabilities.full_counts {
+        true => self::counts(&counts),
+        false => own_counts(&counts),
+    };
     let letters = broker.peek(name, Letters::all().oldest(MOST)).await?;
-    let mut text = format!("{name}: {}\n", self::counts(&counts));
+    let mut text = format!("{name}: {line}\n");
     letters.iter().for_each(|letter| text += &self::letter(letter));
     let more = counts.dead.saturating_sub(letters.len() as u64);
     if more > 0 {
@@ -68,6 +72,11 @@ pub fn counts(counts: &Counts) -> String {
     let reasons = reasons.map(|(letters, reason)| format!("{letters} {reason}")).collect::<Vec<_>>().join(", ");
     let reasons = if reasons.is_empty() { reasons } else { format!(" ({reasons})") };
     format!("{waiting} waiting, {in_flight} in flight, {delayed} delayed, {dead} dead{reasons}")
+}
+
+/// The counts on a server that does not tell what the other processes have.
+fn own_counts(Counts { waiting, dead, .. }: &Counts) -> String {
+    format!("{waiting} waiting, {dead} dead; what is in flight or delayed this server does not tell")
 }
 
 fn letter(DeadLetter { entry, reason, died_at_ms }: &DeadLetter) -> String {

@@ -1,8 +1,8 @@
 //! The demo cluster: a user, a comment and an email agent in one process or in several.
 //!
-//! `cargo run --example cluster` runs all three in memory, with a live table on a terminal. `--bus redis://…` and
-//! `--broker redis://…` spread them over processes; `--chaos` makes handlers fail and agents panic, and on
-//! a Redis kills a process; `--inspect` shows what its queue holds; `--help` says the rest.
+//! `cargo run --example cluster` runs all three in memory, with a live table on a terminal. `--bus redis://…` or
+//! `amqp://…`, and `--broker` likewise, spread them over processes; `--chaos` makes handlers fail and agents panic,
+//! and on a server kills a process; `--inspect` shows what its queue holds; `--help` says the rest.
 
 mod agents;
 mod apart;

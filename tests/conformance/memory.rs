@@ -6,7 +6,7 @@ use formicary::conformance::{BrokerPlace, BrokerPromises, Missing, Place, Troubl
 use formicary::{BrokerConfig, MemoryBroker};
 
 /// More than a case has in one queue.
-const CAPACITY: NonZeroUsize = NonZeroUsize::new(200_000).unwrap();
+const CAPACITY: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
 
 struct InMemory(MemoryBroker);
 

@@ -17,7 +17,7 @@ struct OnRedis(Server);
 impl OnRedis {
     fn config(url: &str) -> BrokerConfig {
         let config: RedisConfig = url.parse().unwrap();
-        BrokerConfig::redis(config.lease(LEASE).heartbeat(HEARTBEAT))
+        BrokerConfig::redis(config.lease(LEASE).heartbeat(HEARTBEAT).connect_deadline(HEARTBEAT * 2))
     }
 }
 
@@ -50,7 +50,7 @@ impl Place for OnRedis {
                 self.0.command(&["CONFIG", "SET", "maxmemory", &most.to_string()]).await.unwrap();
             }
             Trouble::WrongKind => drop(self.0.command(&["SET", "mailer", "x"]).await.unwrap()),
-            Trouble::Denied => drop(self.0.command(&["ACL", "SETUSER", "default", "~none"]).await.unwrap()),
+            Trouble::Denied => drop(self.0.command(&["ACL", "SETUSER", "default", "resetkeys"]).await.unwrap()),
             _ => return false,
         }
         true
@@ -60,7 +60,7 @@ impl Place for OnRedis {
         match trouble {
             Trouble::Full => drop(self.0.command(&["CONFIG", "SET", "maxmemory", "0"]).await.unwrap()),
             Trouble::WrongKind => drop(self.0.command(&["DEL", "mailer"]).await.unwrap()),
-            Trouble::Denied => drop(self.0.command(&["ACL", "SETUSER", "default", "~*"]).await.unwrap()),
+            Trouble::Denied => drop(self.0.command(&["ACL", "SETUSER", "default", "allkeys"]).await.unwrap()),
             _ => return false,
         }
         true
@@ -76,6 +76,7 @@ impl BrokerPlace for OnRedis {
         let mut promises = BrokerPromises::default();
         promises.notices_within = HEARTBEAT * 2;
         promises.hands_on_within = LEASE * 3 / 2;
+        promises.back_within = HEARTBEAT * 4;
         promises
     }
 
@@ -92,8 +93,9 @@ impl BrokerPlace for OnRedis {
         true
     }
 
-    async fn take_raw(&self, queue: &str) -> Option<Vec<u8>> {
-        self.0.command(&["LPOP", queue]).await.unwrap().text().map(String::into_bytes)
+    async fn take_raw(&self, queue: &str) -> Option<Vec<Vec<u8>>> {
+        let taken = self.0.command(&["LPOP", queue, "1000"]).await.unwrap();
+        Some(taken.array().iter().map(|body| body.text().unwrap().into_bytes()).collect())
     }
 }
 

@@ -10,13 +10,13 @@ use formicary_test_support::require_redis;
 use super::common::{Demo, SOON, mails, until};
 
 /// How many mails there are, each counted once.
-fn delivered(demos: &[&Demo]) -> u64 {
+pub fn delivered(demos: &[&Demo]) -> u64 {
     let mails: Vec<_> = demos.iter().flat_map(|demo| demo.mails()).collect();
     let ids: HashSet<_> = mails.iter().map(|mail| mail["message_id"].as_str().unwrap().to_owned()).collect();
     ids.len() as u64
 }
 
-async fn inspect(url: &str) -> String {
+pub async fn inspect(url: &str) -> String {
     let mut command = Command::new(example("cluster"));
     command.args(["--broker", url, "--inspect"]).env_remove("RUST_LOG");
     let process = Child::spawn(command);

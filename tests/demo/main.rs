@@ -11,5 +11,6 @@ mod killed;
 mod memory;
 mod policy;
 mod processes;
+mod rabbitmq;
 mod unreachable;
 mod usage;

@@ -1,6 +1,7 @@
+//! The demo in several processes on one server.
+
 use formicary_test_support::process::Signal;
-use formicary_test_support::redis::Server;
-use formicary_test_support::require_redis;
+use formicary_test_support::{rabbitmq, redis, require_rabbitmq, require_redis};
 
 use super::common::{Demo, SOON, Summary, texts, until};
 
@@ -16,16 +17,26 @@ fn sum(summaries: &[&Summary], key: &str) -> u64 {
 
 #[tokio::test]
 async fn three_processes_are_one_cluster() {
-    if !require_redis("three_processes_are_one_cluster") {
-        return;
+    if require_redis("three_processes_are_one_cluster") {
+        let server = redis::Server::start().await;
+        three_processes_are_one_cluster_on(&server.url()).await;
     }
-    let server = Server::start().await;
-    let url = server.url();
-    let email = on(&url, &["--agents", "email"]);
-    let comment = on(&url, &["--agents", "comment"]);
+}
+
+#[tokio::test]
+async fn on_rabbitmq_three_processes_are_one_cluster() {
+    let test = "on_rabbitmq_three_processes_are_one_cluster";
+    if require_rabbitmq(test) {
+        three_processes_are_one_cluster_on(&rabbitmq::shared(test).await.url()).await;
+    }
+}
+
+async fn three_processes_are_one_cluster_on(url: &str) {
+    let email = on(url, &["--agents", "email"]);
+    let comment = on(url, &["--agents", "comment"]);
     email.started("email_agent").await;
     comment.started("comment_agent").await;
-    let user = on(&url, &["--agents", "user", "--rate", "50", "--for", "2s"]);
+    let user = on(url, &["--agents", "user", "--rate", "50", "--for", "2s"]);
 
     let of_user = user.ends(0).await;
     comment.process.signal(Signal::TERM);
@@ -50,19 +61,29 @@ async fn three_processes_are_one_cluster() {
 
 #[tokio::test]
 async fn sigterm_under_load_loses_nothing() {
-    if !require_redis("sigterm_under_load_loses_nothing") {
-        return;
+    if require_redis("sigterm_under_load_loses_nothing") {
+        let server = redis::Server::start().await;
+        sigterm_under_load_loses_nothing_on(&server.url()).await;
     }
-    let server = Server::start().await;
-    let url = server.url();
-    let first = on(&url, &["--agents", "email", "--mail-delay", "20ms"]);
+}
+
+#[tokio::test]
+async fn on_rabbitmq_sigterm_under_load_loses_nothing() {
+    let test = "on_rabbitmq_sigterm_under_load_loses_nothing";
+    if require_rabbitmq(test) {
+        sigterm_under_load_loses_nothing_on(&rabbitmq::shared(test).await.url()).await;
+    }
+}
+
+async fn sigterm_under_load_loses_nothing_on(url: &str) {
+    let first = on(url, &["--agents", "email", "--mail-delay", "20ms"]);
     first.started("email_agent").await;
-    let senders = on(&url, &["--agents", "user,comment", "--rate", "200", "--for", "3s"]);
+    let senders = on(url, &["--agents", "user,comment", "--rate", "200", "--for", "3s"]);
     until(SOON, "mails", async || first.mails().len() >= 100).await;
     first.process.signal(Signal::TERM);
     let of_first = first.ends(0).await;
     let of_senders = senders.ends(0).await;
-    let second = on(&url, &["--agents", "email", "--for", "1s"]);
+    let second = on(url, &["--agents", "email", "--for", "1s"]);
     let of_second = second.ends(0).await;
 
     let all = [&of_first, &of_senders, &of_second];

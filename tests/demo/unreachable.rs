@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 use super::common::{Demo, SOON};
 
 #[tokio::test]
-async fn an_unreachable_redis_is_one_line_and_exit_code_1() {
+async fn an_unreachable_server_is_one_line_and_exit_code_1() {
     // One port refuses; the other one accepts, and never says a word.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    for address in [free, silent.local_addr().unwrap()] {
-        let url = format!("redis://me:hunter2@{address}");
+    let addresses = [free, silent.local_addr().unwrap()];
+    let urls =
+        addresses.iter().flat_map(|at| ["redis", "amqp"].map(|scheme| (at, format!("{scheme}://me:hunter2@{at}"))));
+    for (address, url) in urls {
         for flag in ["--bus", "--broker"] {
             let started = Instant::now();
             let demo = Demo::start(&[flag, &url, "--for", "1s"]);

@@ -20,8 +20,8 @@ async fn wrong_usage_ends_with_2_and_the_cure() {
         (&["--rate", "NaN"], "from 0 to 10000"),
         (&["--for", "3"], "500ms, 10s or 2m"),
         (&["--mail-delay", "soon"], "500ms, 10s or 2m"),
-        (&["--bus", "rediss//host"], "write memory:// or redis://"),
-        (&["--broker", "kafka://host"], "write memory:// or redis://"),
+        (&["--bus", "rediss//host"], "write memory://, redis://host:port or amqp://"),
+        (&["--broker", "kafka://host"], "write memory://, redis://host:port or amqp://"),
         (&["--prefix", "a:b"], "':'"),
         (&["--outbox", "/no/such/folder/outbox"], "/no/such/folder"),
         (&["--summary", "/no/such/folder/summary"], "create it first"),
@@ -38,7 +38,13 @@ async fn wrong_usage_ends_with_2_and_the_cure() {
 
 #[tokio::test]
 async fn a_wrong_url_does_not_show_its_password() {
-    for url in ["http://me:hunter2@host", "redis://me:hunter2@host:99999", "redis://me:hunter2@host/x", "hunter2"] {
+    for url in [
+        "http://me:hunter2@host",
+        "redis://me:hunter2@host:99999",
+        "redis://me:hunter2@host/x",
+        "amqp://me:hunter2@host:99999",
+        "hunter2",
+    ] {
         for flag in ["--bus", "--broker"] {
             let (code, process) = run(&[flag, url]).await;
             let said = process.stderr();

@@ -12,6 +12,7 @@ import sys
 import uuid
 
 from microagent import configure
+from microagent.tools.amqp import AMQPBroker
 from microagent.tools.redis import RedisBroker, RedisSignalBus
 from redis.asyncio import Redis
 
@@ -21,7 +22,8 @@ START = 15  # seconds
 
 def parser(about):
     result = argparse.ArgumentParser(description=about)
-    result.add_argument('--dsn', required=True, help='redis://… of the bus and the broker')
+    result.add_argument('--dsn', help='redis://… of the bus, and of the broker unless --broker names another')
+    result.add_argument('--broker', metavar='URL', help='amqp://… of the broker; without --dsn there is no bus')
     result.add_argument('--prefix', default='PUBSUB', help='prefix of the channels')
     result.add_argument('--signals', default=str(ROOT / 'signals.json'), help='path of the declarations')
     return result
@@ -33,6 +35,8 @@ def options(about, *more):
     for names, settings in more:
         result.add_argument(*names, **settings)
     found = result.parse_args()
+    if not (found.dsn or found.broker):
+        result.error('neither --dsn nor --broker')
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format='%(levelname)s %(name)s %(message)s')
     configure(f'file://{found.signals}')
     return found
@@ -50,10 +54,14 @@ class Peer:
         self.dsn = found.dsn
         # The name marks this process's connections, so that it can see its own subscriptions in CLIENT LIST.
         self.client = f'peer-{uuid.uuid4().hex}'
-        joint = '&' if '?' in found.dsn else '?'
-        named = f'{found.dsn}{joint}client_name={self.client}'
-        self.bus = RedisSignalBus(named, prefix=found.prefix)
-        self.broker = RedisBroker(named)
+        self.bus = self.broker = None
+        if found.dsn:
+            joint = '&' if '?' in found.dsn else '?'
+            named = f'{found.dsn}{joint}client_name={self.client}'
+            self.bus = RedisSignalBus(named, prefix=found.prefix)
+            self.broker = RedisBroker(named)
+        if found.broker:
+            self.broker = AMQPBroker(found.broker)
         self.stopped = asyncio.Event()
 
     async def run(self, *classes):
@@ -64,7 +72,8 @@ class Peer:
         for agent in agents:
             # Timers wait until every subscription is live.
             await agent.start(enable_periodic_tasks=False)
-        await self.live(agents)
+        if self.bus:
+            await self.live(agents)
         print('ready', flush=True)
         for agent in agents:
             agent.run_periodic_tasks(agent.periodic_tasks, agent.cron_tasks)
@@ -78,7 +87,9 @@ class Peer:
     async def live(self, agents):
         ''' Wait until Redis itself lists every subscription and every blocked consumer of this process. '''
         signals = {receiver.signal.name for agent in agents for receiver in agent.receivers}
-        queues = {consumer.queue.name for agent in agents for consumer in agent.consumers}
+        # A consumer on RabbitMQ is live when its agent has started.
+        on_redis = isinstance(self.broker, RedisBroker)
+        queues = {consumer.queue.name for agent in agents for consumer in agent.consumers if on_redis}
         # One connection for each pattern; the answers' pattern is bound by every bus.
         wanted = (len(signals) + 1, len(queues))
         redis = Redis.from_url(self.dsn, decode_responses=True)

@@ -1,4 +1,4 @@
-//! Real Python `microagent` 1.9.0 processes against Rust agents, over one Redis; and what we put on the wire, held
+//! Real Python `microagent` 1.9.0 processes against Rust agents, over one Redis or one RabbitMQ; and what we put on the wire, held
 //! against the vectors that were captured from it.
 //!
 //! The Python side stands beside this file: `peer.py` does what a test tells it, the three others are the demo's agents.
@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
 
 mod agents;
+#[cfg(feature = "amqp")]
+mod amqp;
 mod answers;
 mod calls;
 mod checks;

@@ -4,11 +4,12 @@ Commands, each answered by a line with "did" (and the command's "id", if it has 
   {"do": "send", "signal": S, "sender": N, "args": {}}
   {"do": "call", "signal": S, "sender": N, "args": {}, "timeout": 5}         answer: {} on a timeout
   {"do": "waiter", "signal": S, "sender": N, "args": {}, "for": 2, "count": 9}  stops after `count` answers
-  {"do": "queue_send", "queue": Q, "message": {}}
+  {"do": "queue_send", "queue": Q, "message": {}, "options": {}}             options: topic, exchange, properties
   {"do": "queue_length", "queue": Q}
   {"do": "publish", "channel": C, "body": "…"}                               as it is
   {"do": "stop"}                                                             so does the end of stdin
-Lines of what it sees: {"saw": signal, …}, {"answered": signal, …}, {"consumed": queue, …}.
+Lines of what it sees: {"saw": signal, …}, {"answered": signal, …}, {"consumed": queue, …}; the last with "amqp": what came
+with the message, on RabbitMQ.
 '''
 import asyncio
 import contextlib
@@ -61,13 +62,23 @@ def answerer(name, how):
     return reply
 
 
+def envelope(amqp):
+    if amqp is None:
+        return {}
+    delivery, properties = amqp.delivery, amqp.header.properties
+    known = {name: value for name, value in properties if value is not None}
+    return {'amqp': {
+        'exchange': delivery.exchange, 'routing_key': delivery.routing_key, 'redelivered': delivery.redelivered,
+        'body': amqp.body.decode(errors='backslashreplace'), 'properties': json.loads(json.dumps(known, default=str))}}
+
+
 def taker(name):
     left = OPTIONS.fail_first
 
-    async def take(self, **message):
+    async def take(self, amqp=None, **message):
         nonlocal left
         failed, left = left > 0, max(left - 1, 0)
-        common.emit(consumed=name, message=message, failed=failed)
+        common.emit(consumed=name, message=message, failed=failed, **envelope(amqp))
         if failed:
             raise RuntimeError('told to fail')
     return take
@@ -139,7 +150,7 @@ class Commands:
         return {'answers': answers}
 
     async def do_queue_send(self, command):
-        await getattr(self.peer.broker, command['queue']).send(command['message'])
+        await getattr(self.peer.broker, command['queue']).send(command['message'], **command.get('options', {}))
         return {}
 
     async def do_queue_length(self, command):

@@ -2,6 +2,8 @@
 
 use super::{Endpoint, EndpointError, Settings};
 use crate::error::Error;
+#[cfg(feature = "tls")]
+use std::path::PathBuf;
 use std::{fmt, str::FromStr, time::Duration};
 
 /// How a bus or a broker reaches its RabbitMQ (3.10 or later). Parsed from
@@ -59,6 +61,28 @@ impl AmqpConfig {
     #[must_use]
     pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
         self.settings.heartbeat = heartbeat.max(Duration::from_millis(10));
+        self
+    }
+
+    /// With `amqps://`: trusts the authorities in this file (PEM) and no others. By default those that the machine trusts.
+    ///
+    /// The file is read for every connection; when it cannot be, the start fails and says why.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn ca_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.settings.tls.trust(file.into());
+        self
+    }
+
+    /// With `amqps://`: shows this certificate to a server that asks for one. Two files (PEM): the certificate, with those
+    /// between it and its authority behind it, and its key, which must have no password.
+    ///
+    /// The files are read for every connection, so that renewed ones need no restart; when they cannot be, the start fails
+    /// and says why.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.settings.tls.show(certificate.into(), key.into());
         self
     }
 

@@ -12,13 +12,18 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum ConnectError {
     /// Nobody answers at the address, or the connection broke.
-    #[error("cannot reach the server: {0}; is RabbitMQ running there? check host and port of the URL")]
+    #[error(
+        "cannot reach the server: {0}; is RabbitMQ running there? check host and port of the URL, and its scheme: `amqps://` is for TLS"
+    )]
     Unreachable(String),
     /// The server did not finish the handshake within [`Settings::connect_timeout`](super::Settings).
     #[error(
-        "the server did not answer within {0:?}; is it RabbitMQ that listens there? check host and port of the URL"
+        "the server did not answer within {0:?}; is it RabbitMQ that listens there? check host and port of the URL, and its scheme: `amqps://` is for TLS"
     )]
     TimedOut(Duration),
+    /// The TLS handshake failed, or what is set for it cannot be used.
+    #[error("no TLS: {0}")]
+    Tls(String),
     /// The server wants other credentials.
     #[error(
         "the server refuses the user or password: {0}; check the URL's user:password@ (`guest` may log in from the server's own host only)"
@@ -44,9 +49,9 @@ impl ConnectError {
 }
 
 impl Reason for ConnectError {
-    /// Credentials or the virtual host have to be changed.
+    /// Credentials, certificates or the virtual host have to be changed.
     fn is_permanent(&self) -> bool {
-        matches!(self, Self::Credentials(_) | Self::Vhost(_))
+        matches!(self, Self::Credentials(_) | Self::Tls(_) | Self::Vhost(_))
     }
 }
 

@@ -19,6 +19,9 @@ mod life;
 mod link;
 mod settings;
 mod socket;
+mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use config::AmqpConfig;
 pub use connection::{Connection, Prepare};

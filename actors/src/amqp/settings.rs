@@ -20,6 +20,9 @@ pub struct Settings {
     pub answer_timeout: Duration,
     /// Logs outages at level debug (default false): for connections beside one that tells of them.
     pub quiet: bool,
+    /// Whom a connection with TLS trusts, and which certificate it shows.
+    #[cfg(feature = "tls")]
+    pub tls: crate::connection::Tls,
 }
 
 impl Default for Settings {
@@ -31,6 +34,8 @@ impl Default for Settings {
             backoff_most: Duration::from_secs(1),
             answer_timeout: Duration::from_secs(5),
             quiet: false,
+            #[cfg(feature = "tls")]
+            tls: crate::connection::Tls::default(),
         }
     }
 }

@@ -1,45 +1,27 @@
 //! The socket of a driver connection, which we can end from outside.
 
+use super::stream::{self, Bytes, Stream};
 use super::{ConnectError, Endpoint, Settings};
+use crate::connection::url::bare;
 use lapin::tcp::AsyncTcpStream;
 use lapin::uri::{AMQPAuthority, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{Connection, ConnectionProperties};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::io;
+use std::net::Shutdown;
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
+use tokio::net::TcpStream;
+#[cfg(feature = "tls")]
+use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 /// Ends the socket when it is dropped, and with it the driver's thread: otherwise a connection that is given up in the
 /// middle of its handshake, or whose peer is gone without a word, would keep its thread for ever.
-#[derive(Default)]
-pub(super) struct Socket(Arc<Mutex<Held>>);
-
-#[derive(Default)]
-struct Held {
-    socket: Option<TcpStream>,
-    ended: bool,
-}
-
-impl Socket {
-    /// Ends a socket of which `Self` was dropped before it was there.
-    fn hold(held: &Mutex<Held>, socket: TcpStream) {
-        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.ended {
-            // It is closed already when this fails.
-            socket.shutdown(Shutdown::Both).ok();
-        } else {
-            held.socket = Some(socket);
-        }
-    }
-}
+pub(super) struct Socket(std::net::TcpStream);
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.ended = true;
-        if let Some(socket) = held.socket.take() {
-            // It is closed already when this fails.
-            socket.shutdown(Shutdown::Both).ok();
-        }
+        // It is closed already when this fails.
+        self.0.shutdown(Shutdown::Both).ok();
     }
 }
 
@@ -49,28 +31,61 @@ pub(super) async fn connect(
     settings: &Settings,
     name: &str,
 ) -> Result<(Connection, Socket), ConnectError> {
-    let unreachable = |error: std::io::Error| ConnectError::Unreachable(error.to_string());
-    let host = endpoint.host.trim_start_matches('[').trim_end_matches(']');
-    let addresses: Vec<SocketAddr> =
-        tokio::net::lookup_host((host, endpoint.port)).await.map_err(unreachable)?.collect();
-    let socket = Socket::default();
-    let held = socket.0.clone();
-    let runtime = lapin::runtime::default_runtime().map_err(|error| ConnectError::from(&error))?;
+    let (stream, socket) = open(endpoint, settings).await?;
+    // The driver has a thread from here on, and asks for the stream there, once.
+    let stream = Mutex::new(Some(stream));
     let properties = ConnectionProperties::default().with_connection_name(name.into());
     let connected = Connection::connector(
         uri(endpoint, settings),
-        runtime,
-        async move |_, runtime| {
-            let stream = AsyncTcpStream::connect(&runtime, addresses.clone()).await?;
-            if let AsyncTcpStream::Plain(plain) = &stream {
-                Socket::hold(&held, TcpStream::from(plain.get_ref().as_fd().try_clone_to_owned()?));
-            }
-            Ok(stream)
+        stream::runtime(),
+        async move |_, _| {
+            let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let stream = stream.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
+            Ok(AsyncTcpStream::Plain(Stream::new(stream)))
         },
         properties,
     );
-    let connection = connected.await.map_err(|error| ConnectError::from(&error))?;
+    let connection = connected.await.map_err(|error| refused(&error, settings))?;
     Ok((connection, socket))
+}
+
+async fn open(endpoint: &Endpoint, settings: &Settings) -> Result<(Box<dyn Bytes>, Socket), ConnectError> {
+    let unreachable = |error: io::Error| ConnectError::Unreachable(error.to_string());
+    #[cfg(feature = "tls")]
+    // Before the network: what is wrong with our own files is no fault of a server.
+    let tls = settings.tls.config(endpoint.tls).map_err(ConnectError::Tls)?;
+    #[cfg(not(feature = "tls"))]
+    let _ = settings;
+    let tcp = TcpStream::connect((bare(&endpoint.host), endpoint.port)).await.map_err(unreachable)?;
+    tcp.set_nodelay(true).map_err(unreachable)?;
+    let socket = Socket(tcp.as_fd().try_clone_to_owned().map_err(unreachable)?.into());
+    #[cfg(feature = "tls")]
+    if let Some(config) = tls {
+        let name = ServerName::try_from(bare(&endpoint.host).to_owned());
+        let name = name.map_err(|_| ConnectError::Tls("no certificate can hold the host of the URL".to_owned()))?;
+        let stream = TlsConnector::from(config).connect(name, tcp).await;
+        let stream = stream.map_err(|error| explained(&error, settings).unwrap_or_else(|| unreachable(error)))?;
+        return Ok((Box::new(stream), socket));
+    }
+    Ok((Box::new(tcp), socket))
+}
+
+/// A server may refuse our certificate only after the handshake.
+fn refused(error: &lapin::Error, settings: &Settings) -> ConnectError {
+    #[cfg(feature = "tls")]
+    if let lapin::ErrorKind::IOError(error) = error.kind()
+        && let Some(problem) = explained(error, settings)
+    {
+        return problem;
+    }
+    #[cfg(not(feature = "tls"))]
+    let _ = settings;
+    ConnectError::from(error)
+}
+
+#[cfg(feature = "tls")]
+fn explained(error: &io::Error, settings: &Settings) -> Option<ConnectError> {
+    settings.tls.explain(&format!("{error:?}")).map(ConnectError::Tls)
 }
 
 fn uri(endpoint: &Endpoint, settings: &Settings) -> AMQPUri {

@@ -4,12 +4,16 @@ mod backoff;
 mod follow;
 mod heartbeat;
 mod state;
+#[cfg(feature = "tls")]
+mod tls;
 pub(crate) mod url;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use follow::follow;
 pub(crate) use heartbeat::{OUT_OF_STEP, Pong, answer_time, overdue, watch};
 pub use state::{Reason, State};
+#[cfg(feature = "tls")]
+pub use tls::Tls;
 
 /// Random numbers from 0 to 1 out of the group's one source of chance.
 pub(crate) fn chance(ids: &crate::Ids) -> impl FnMut() -> f64 + 'static {

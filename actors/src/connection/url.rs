@@ -27,6 +27,11 @@ pub(crate) fn host_and_port(authority: &str, default_port: u16) -> Result<(Strin
     Ok((host.to_owned(), port))
 }
 
+/// A host without the brackets of an IPv6 address: as the system and certificates know it.
+pub(crate) fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 /// `parse` alone would take "+1".
 pub(crate) fn digits<T: FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?

@@ -2,9 +2,12 @@
 
 use super::{Endpoint, EndpointError, Settings};
 use crate::error::Error;
+#[cfg(feature = "tls")]
+use std::path::PathBuf;
 use std::{fmt, num::NonZeroUsize, str::FromStr, time::Duration};
 
-/// How a bus or a broker reaches its Redis. Parsed from `redis://[user:password@]host[:port][/db]`.
+/// How a bus or a broker reaches its Redis. Parsed from `redis://[user:password@]host[:port][/db]`, or with the feature
+/// `tls` `rediss://…`.
 ///
 /// The port is 6379 and the database 0 unless given. User and password may be percent-encoded. `Debug` and the errors
 /// of parsing never show the password.
@@ -57,6 +60,28 @@ impl RedisConfig {
     #[must_use]
     pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
         self.settings.heartbeat = heartbeat.max(Duration::from_millis(10));
+        self
+    }
+
+    /// With `rediss://`: trusts the authorities in this file (PEM) and no others. By default those that the machine trusts.
+    ///
+    /// The file is read for every connection; when it cannot be, the start fails and says why.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn ca_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.settings.tls.trust(file.into());
+        self
+    }
+
+    /// With `rediss://`: shows this certificate to a server that asks for one. Two files (PEM): the certificate, with those
+    /// between it and its authority behind it, and its key, which must have no password.
+    ///
+    /// The files are read for every connection, so that renewed ones need no restart; when they cannot be, the start fails
+    /// and says why.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.settings.tls.show(certificate.into(), key.into());
         self
     }
 

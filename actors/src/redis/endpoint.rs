@@ -1,4 +1,4 @@
-//! Where a server is: `redis://[user:password@]host[:port][/db]`.
+//! Where a server is: `redis://[user:password@]host[:port][/db]`, or `rediss://…`.
 
 use crate::connection::url::{Part, decode, digits, host_and_port};
 use std::{fmt, str::FromStr};
@@ -7,10 +7,11 @@ const DEFAULT_PORT: u16 = 6379;
 
 /// The address of a Redis server, parsed from `redis://[user:password@]host[:port][/db]`.
 ///
-/// The port is 6379 and the database 0 unless given; user and password may be percent-encoded; IPv6 hosts stand in
+/// With `rediss://` it is reached by TLS. The port is 6379 and the database 0 unless given; user and password may be percent-encoded; IPv6 hosts stand in
 /// brackets. `Debug` and `Display` show `***` in place of the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
+    pub(super) tls: bool,
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) database: u8,
@@ -25,8 +26,8 @@ pub enum EndpointError {
     /// The text does not begin with `redis://`.
     #[error("a Redis URL begins with `redis://`: write redis://[user:password@]host[:port][/db]")]
     Scheme,
-    /// The text begins with `rediss://`.
-    #[error("TLS (`rediss://`) is not supported yet: use redis://, or a TLS tunnel on this host")]
+    /// The text begins with `rediss://`, and this program was built without TLS.
+    #[error("`rediss://` needs the feature `tls`, without which this program was built")]
     Tls,
     /// No host is named.
     #[error("the Redis URL names no host: write redis://[user:password@]host[:port][/db]")]
@@ -64,8 +65,9 @@ impl FromStr for Endpoint {
     type Err = EndpointError;
 
     fn from_str(url: &str) -> Result<Self, EndpointError> {
-        let rest = match url.split_once("://") {
-            Some(("redis", rest)) => rest,
+        let (tls, rest) = match url.split_once("://") {
+            Some(("redis", rest)) => (false, rest),
+            Some(("rediss", rest)) if cfg!(feature = "tls") => (true, rest),
             Some(("rediss", _)) => return Err(EndpointError::Tls),
             _ => return Err(EndpointError::Scheme),
         };
@@ -97,13 +99,13 @@ impl FromStr for Endpoint {
                 ((!user.is_empty()).then_some(user), Some(decode(password)?))
             }
         };
-        Ok(Self { host, port, database, user, password })
+        Ok(Self { tls, host, port, database, user, password })
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("redis://")?;
+        f.write_str(if self.tls { "rediss://" } else { "redis://" })?;
         if self.password.is_some() {
             write!(f, "{}:***@", self.user.as_deref().unwrap_or_default())?;
         }
@@ -131,6 +133,8 @@ mod tests {
             ("redis://:s%40cret@h", "redis://:***@h:6379/0"),
             ("redis://anna:secret@h:7", "redis://anna:***@h:7/0"),
             ("redis://anna:sec@ret@h:7", "redis://anna:***@h:7/0"),
+            #[cfg(feature = "tls")]
+            ("rediss://:s%40cret@h", "rediss://:***@h:6379/0"),
         ] {
             let endpoint: Endpoint = url.parse().unwrap();
             assert_eq!(endpoint.to_string(), shown);
@@ -147,6 +151,7 @@ mod tests {
         for (url, error) in [
             ("anna:secret@h", Scheme),
             ("http://anna:secret@h", Scheme),
+            #[cfg(not(feature = "tls"))]
             ("rediss://anna:secret@h", Tls),
             ("redis://anna:secret", Port),
             ("redis://secret@h", Password),

@@ -11,11 +11,18 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum ConnectError {
     /// Nobody answers at the address, or the connection broke while it was set up.
-    #[error("cannot reach the server: {0}; is Redis running there? check host and port of the URL")]
+    #[error(
+        "cannot reach the server: {0}; is Redis running there? check host and port of the URL, and its scheme: `rediss://` is for TLS"
+    )]
     Unreachable(String),
     /// The server did not finish the handshake within [`Settings::connect_timeout`](super::Settings).
-    #[error("the server did not answer within {0:?}; is it Redis that listens there? check host and port of the URL")]
+    #[error(
+        "the server did not answer within {0:?}; is it Redis that listens there? check host and port of the URL, and its scheme: `rediss://` is for TLS"
+    )]
     TimedOut(Duration),
+    /// The TLS handshake failed, or what is set for it cannot be used.
+    #[error("no TLS: {0}")]
+    Tls(String),
     /// The server wants other credentials.
     #[error("the server refuses the user or password: {0}; check the URL's user:password@")]
     Credentials(String),
@@ -39,9 +46,9 @@ impl ConnectError {
 }
 
 impl Reason for ConnectError {
-    /// Credentials or version have to be changed.
+    /// Credentials, certificates or version have to be changed.
     fn is_permanent(&self) -> bool {
-        matches!(self, Self::Credentials(_) | Self::TooOld(_))
+        matches!(self, Self::Credentials(_) | Self::Tls(_) | Self::TooOld(_))
     }
 }
 
@@ -130,8 +137,11 @@ fn is_server_error(text: &str) -> bool {
 
 // The driver keeps an I/O error as its `Debug` text: `Os { code: 111, kind: ConnectionRefused, message: "..." }`.
 pub(super) fn io_text(details: &str) -> String {
-    // How the codec and the driver say end of file, in the middle of an answer and between two.
-    if details.contains("bytes remaining on stream") || details.starts_with("Connection closed") {
+    // How the codec, the driver and TLS say end of file, in the middle of an answer and between two.
+    if details.contains("UnexpectedEof")
+        || details.contains("bytes remaining on stream")
+        || details.starts_with("Connection closed")
+    {
         return "the server closed the connection".to_owned();
     }
     let Some((_, after)) = details.split_once("message: \"").or_else(|| details.split_once("error: \"")) else {

@@ -2,13 +2,17 @@
 
 use super::{ConnectError, Endpoint, Reply, Settings, error::io_text, line::PUBLISH_ALL};
 use crate::connection::OUT_OF_STEP;
+#[cfg(feature = "tls")]
+use crate::connection::url::bare;
+#[cfg(feature = "tls")]
+use fred::types::config::{TlsConfig, TlsConnector, TlsHostMapping};
 use fred::{
     clients::Client,
     error::{Error as FredError, ErrorKind},
     interfaces::{AuthInterface, ClientLike, EventInterface, PubsubInterface},
     types::{
         ClusterHash, CustomCommand, Message, RespVersion,
-        config::{Config, ConnectionConfig, PerformanceConfig, ServerConfig, TcpConfig},
+        config::{Config, ConnectionConfig, PerformanceConfig, Server, ServerConfig, TcpConfig},
     },
 };
 use futures_util::future::join;
@@ -56,7 +60,7 @@ impl Link {
         name: &str,
         subscribes: bool,
     ) -> Result<Self, ConnectError> {
-        let client = client(endpoint, settings, subscribes);
+        let client = client(endpoint, settings, subscribes)?;
         let messages = client.message_rx();
         let wait = client.wait_for_connect();
         // Dropping the guard ends the router and its socket, also when this future is dropped half-way.
@@ -70,12 +74,12 @@ impl Link {
             }
         };
         connected.await.map_err(|error| match error {
-            Some(error) => sort(&error),
+            Some(error) => sort(&error, settings),
             None => ConnectError::Unreachable("the connection was closed".to_owned()),
         })?;
         // Not by the driver's own RESP3 login: that sends HELLO and the password as one inline line, which a space or
         // a quote in the password breaks. So it logs in with AUTH, and switches then.
-        client.hello(RespVersion::RESP3, None, None).await.map_err(|error| sort(&error))?;
+        client.hello(RespVersion::RESP3, None, None).await.map_err(|error| sort(&error, settings))?;
         link.is_cluster = link.check_version().await?;
         link.ask("CLIENT SETNAME", vec![name.to_owned()]).await.ok();
         link.runs_scripts = match link.ask("EVAL", vec![PUBLISH_ALL.to_owned(), "0".to_owned()]).await {
@@ -161,10 +165,15 @@ pub(super) async fn within<T>(
     timeout(limit, attempt).await.unwrap_or(Err(ConnectError::TimedOut(limit)))
 }
 
-fn client(endpoint: &Endpoint, settings: &Settings, subscribes: bool) -> Client {
+fn client(endpoint: &Endpoint, settings: &Settings, subscribes: bool) -> Result<Client, ConnectError> {
     let config = Config {
         fail_fast: true,
-        server: ServerConfig::new_centralized(endpoint.host.clone(), endpoint.port),
+        server: ServerConfig::Centralized { server: server(endpoint) },
+        #[cfg(feature = "tls")]
+        tls: settings.tls.config(endpoint.tls).map_err(ConnectError::Tls)?.map(|config| TlsConfig {
+            connector: TlsConnector::Rustls(config.into()),
+            hostnames: TlsHostMapping::None,
+        }),
         username: endpoint.user.clone(),
         password: endpoint.password.clone(),
         database: Some(endpoint.database).filter(|db| *db > 0),
@@ -191,11 +200,27 @@ fn client(endpoint: &Endpoint, settings: &Settings, subscribes: bool) -> Client 
         max_feed_count: u64::MAX,
         ..PerformanceConfig::default()
     };
-    Client::new(config, Some(performance), Some(connection), None)
+    Ok(Client::new(config, Some(performance), Some(connection), None))
 }
 
-fn sort(error: &FredError) -> ConnectError {
+#[cfg(feature = "tls")]
+fn server(endpoint: &Endpoint) -> Server {
+    Server::new_with_tls(endpoint.host.clone(), endpoint.port, Some(bare(&endpoint.host).to_owned()))
+}
+
+#[cfg(not(feature = "tls"))]
+fn server(endpoint: &Endpoint) -> Server {
+    Server::new(endpoint.host.clone(), endpoint.port)
+}
+
+fn sort(error: &FredError, settings: &Settings) -> ConnectError {
     let text = error.details().to_owned();
+    #[cfg(feature = "tls")]
+    if let Some(problem) = settings.tls.explain(&text) {
+        return ConnectError::Tls(problem);
+    }
+    #[cfg(not(feature = "tls"))]
+    let _ = settings;
     match error.kind() {
         ErrorKind::Auth => ConnectError::Credentials(text),
         // Before 6 there was no HELLO.

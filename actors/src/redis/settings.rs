@@ -28,6 +28,9 @@ pub struct Settings {
     pub message_buffer: NonZeroUsize,
     /// Logs outages at level debug (default false): for connections beside one that tells of them.
     pub quiet: bool,
+    /// Whom a connection with TLS trusts, and which certificate it shows.
+    #[cfg(feature = "tls")]
+    pub tls: crate::connection::Tls,
 }
 
 const fn count(n: usize) -> NonZeroUsize {
@@ -50,6 +53,8 @@ impl Default for Settings {
             parcel_bytes: count(64 * 1024),
             message_buffer: count(16_384),
             quiet: false,
+            #[cfg(feature = "tls")]
+            tls: crate::connection::Tls::default(),
         }
     }
 }

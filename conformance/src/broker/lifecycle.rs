@@ -1,13 +1,17 @@
 //! The life of an adapter: made, used, closed.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use formicary_actors::contract::{ConnectionState, Letters};
+use formicary_actors::broker::{Broker, Intake};
+use formicary_actors::contract::{ConnectionState, DedupBy, Letters};
 use formicary_actors::{Error, SendError};
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::fate::{Fate, Fates, held_against, try_send};
 use super::stage::{Stage, env};
 use super::taker::{SOON, Taker, number, send};
 use crate::left_out::Verdict;
@@ -95,44 +99,53 @@ pub(crate) async fn closing_twice_is_fine(stage: &mut Stage) -> Verdict {
     Ok(())
 }
 
+/// What an adapter lacks is refused when a consumer asks for it: an outbox, keys that are remembered, ids of senders.
+pub(crate) async fn a_consumer_that_asks_for_too_much_is_refused(stage: &mut Stage) -> Verdict {
+    let broker = stage.broker();
+    let can = broker.describe().await.unwrap().capabilities;
+    let asks: [(bool, fn(Intake) -> Intake); 3] = [
+        (can.outbox, |intake| intake.outbox([Arc::from("second")])),
+        (can.dedup, |intake| intake.dedup(DedupBy::Key)),
+        (can.dedup && can.headers, |intake| intake.dedup(DedupBy::Id)),
+    ];
+    for (can, ask) in asks {
+        let asked = Taker::try_with(&broker, "mailer", 1, ask).await.map(|_| ());
+        assert_eq!(asked.is_ok(), can, "{asked:?}");
+    }
+    Ok(())
+}
+
 /// What was accepted before a close under load is there afterwards, what was refused is not, and what was in hand goes
 /// back.
 pub(crate) async fn a_close_under_load_loses_nothing(stage: &mut Stage) -> Verdict {
     let (broker, look) = (stage.broker(), stage.broker());
     let taker = Taker::of(&broker, "mailer", 8).await;
-    let sending: Vec<_> = (0..8_u64)
-        .map(|sender| {
-            let broker = broker.clone();
-            actix_rt::spawn(async move {
-                let (mut sent, mut unknown) = (Vec::new(), Vec::new());
-                for n in (sender * 100_000)..((sender + 1) * 100_000) {
-                    match broker.dynamic("mailer", &json!(n)).await {
-                        Ok(()) => sent.push(n),
-                        Err(Error::Send(SendError::Unknown { .. })) => unknown.push(n),
-                        Err(_) => break,
-                    }
-                    tokio::task::yield_now().await;
-                }
-                (sent, unknown)
-            })
-        })
-        .collect();
+    let sending: Vec<_> = (0..8).map(|sender| actix_rt::spawn(send_until_refused(broker.clone(), sender))).collect();
     until(SOON, "load", async || taker.held() == 8).await;
     broker.close(soon()).await;
-    let (mut sent, mut unknown) = (Vec::new(), Vec::new());
+    let mut fates = Fates::new();
     for sender in sending {
-        let (more, doubtful) = sender.await.unwrap();
-        sent.extend(more);
-        unknown.extend(doubtful);
+        fates.extend(sender.await.unwrap());
     }
     drop((taker, broker));
     until(SOON, "what was in hand to go back", async || look.inspect("mailer").await.unwrap().in_flight == 0).await;
-    let taker = Taker::of(&look, "mailer", sent.len() + unknown.len() + 1).await;
-    let got: std::collections::BTreeSet<_> = taker.next(sent.len()).await.iter().map(number).collect();
-    for n in &sent {
-        assert!(got.contains(n) || unknown.len() + sent.len() > got.len(), "{n} was accepted, and is lost");
-    }
-    let refused: Vec<_> = got.iter().filter(|n| !sent.contains(n) && !unknown.contains(n)).collect();
-    assert!(refused.is_empty(), "refused, and sent all the same: {refused:?}");
+    let waiting = look.inspect("mailer").await.unwrap().waiting as usize;
+    let taker = Taker::of(&look, "mailer", waiting + 1).await;
+    let got: BTreeSet<_> = taker.next(waiting).await.iter().map(number).collect();
+    held_against(&fates, &got);
     Ok(())
+}
+
+async fn send_until_refused(broker: Broker, sender: u64) -> Vec<(u64, Fate)> {
+    let mut fates = Vec::new();
+    for n in (0..5_000).map(|n| sender * 5_000 + n) {
+        let fate = try_send(&broker, n).await;
+        fates.push((n, fate));
+        if fate == Fate::NotSent {
+            break;
+        }
+        // Lets time pass where there is none but tokio's.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    fates
 }

@@ -2,15 +2,23 @@
 
 mod arbiters;
 mod cast;
+mod consumers;
 mod drain;
+mod endurance;
+mod fate;
+mod fault;
 mod lifecycle;
 mod place;
 mod promises;
+mod restarts;
 mod routing;
+mod secrets;
+mod senders;
 mod settlement;
 mod stage;
 mod stories;
 mod taker;
+mod troubles;
 
 pub use place::BrokerPlace;
 pub use promises::BrokerPromises;
@@ -64,6 +72,7 @@ macro_rules! __broker_cases {
                 a_thread_without_a_system_is_told_so,
                 a_consumer_is_there_when_it_says_so,
                 nothing_comes_after_a_cancel,
+                a_consumer_that_asks_for_too_much_is_refused,
                 what_is_closed_refuses_everything,
                 closing_twice_is_fine,
                 a_close_under_load_loses_nothing,
@@ -77,6 +86,39 @@ macro_rules! __broker_cases {
                 what_a_dying_arbiter_sent_arrives,
                 what_a_dying_arbiter_settled_is_applied,
                 every_kind_of_thread_can_send,
+            }
+            senders {
+                a_sender_outlives_a_server_that_is_down,
+                a_sender_outlives_a_network_that_loses_what_it_says,
+                a_sender_outlives_a_network_that_loses_its_answers,
+                a_sender_outlives_a_network_that_loses_everything,
+                a_sender_waits_for_a_slow_network_within_its_deadline,
+                what_is_refused_at_first_is_reached_later,
+                a_send_waits_for_its_connection_within_its_deadline,
+            }
+            consumers {
+                a_consumer_outlives_a_server_that_is_down,
+                a_consumer_outlives_a_network_that_loses_what_it_says,
+                a_consumer_outlives_a_network_that_loses_its_messages,
+                a_consumer_outlives_a_network_that_loses_everything,
+                a_settlement_across_an_outage_is_applied_once,
+                a_settlement_whose_answer_is_lost_is_applied_once,
+                what_a_dead_process_had_comes_to_another,
+            }
+            restarts {
+                all_arrive_although_the_server_restarts_twice,
+            }
+            troubles {
+                a_full_server_refuses_and_can_be_emptied,
+                a_queue_of_another_kind_heals_when_it_is_mended,
+                denied_access_heals_when_it_is_allowed,
+            }
+            secrets {
+                no_secret_is_shown,
+            }
+            endurance {
+                the_suite_runs_ten_times_side_by_side,
+                a_soak_loses_nothing_and_keeps_its_memory,
             }
             outcomes {
                 each_outcome_does_what_it_says,
@@ -105,7 +147,6 @@ macro_rules! __broker_cases {
                 a_second_acknowledgement_of_a_key_sends_nothing,
                 only_an_applied_acknowledgement_remembers,
                 the_keys_of_two_queues_are_apart,
-                ids_of_senders_are_refused_with_the_cure,
             }
         }
     };
@@ -115,10 +156,15 @@ macro_rules! __broker_cases {
 #[doc(hidden)]
 pub fn run<P: BrokerPlace>(name: &str, case: &str) {
     let promises = P::promises();
-    crate::case::run::<P>(name, promises.clockless, async |place| {
-        let mut stage = Stage { place: Box::new(place), promises };
+    let clockless = promises.clockless;
+    let run = async |place| {
+        let mut stage = Stage { name: name.to_owned(), place: Box::new(place), promises };
         find(case)(&mut stage).await
-    });
+    };
+    match case.split_once("::") {
+        Some(("restarts" | "troubles", _)) => crate::case::run_alone::<P>(name, clockless, run),
+        _ => crate::case::run::<P>(name, clockless, run),
+    }
 }
 
 type Case = for<'a> fn(&'a mut Stage) -> Soon<'a, Verdict>;

@@ -30,8 +30,9 @@ pub trait BrokerPlace: Place {
         async { false }
     }
 
-    /// Takes the next body from a queue as another program would.
-    fn take_raw(&self, queue: &str) -> impl Future<Output = Option<Vec<u8>>> {
+    /// Takes every body that waits in a queue, the first one first, as another program would. `None`: there is no such
+    /// thing.
+    fn take_raw(&self, queue: &str) -> impl Future<Output = Option<Vec<Vec<u8>>>> {
         let _ = queue;
         async { None }
     }
@@ -42,7 +43,7 @@ pub(crate) trait AnyBrokerPlace: AnyPlace {
     fn broker(&self) -> BrokerConfig;
     fn broker_at(&self, address: SocketAddr) -> Option<BrokerConfig>;
     fn push_raw<'a>(&'a self, queue: &'a str, body: &'a [u8]) -> Soon<'a, bool>;
-    fn take_raw<'a>(&'a self, queue: &'a str) -> Soon<'a, Option<Vec<u8>>>;
+    fn take_raw<'a>(&'a self, queue: &'a str) -> Soon<'a, Option<Vec<Vec<u8>>>>;
 }
 
 impl<P: BrokerPlace> AnyBrokerPlace for P {
@@ -58,7 +59,7 @@ impl<P: BrokerPlace> AnyBrokerPlace for P {
         Box::pin(BrokerPlace::push_raw(self, queue, body))
     }
 
-    fn take_raw<'a>(&'a self, queue: &'a str) -> Soon<'a, Option<Vec<u8>>> {
+    fn take_raw<'a>(&'a self, queue: &'a str) -> Soon<'a, Option<Vec<Vec<u8>>>> {
         Box::pin(BrokerPlace::take_raw(self, queue))
     }
 }

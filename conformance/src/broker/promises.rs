@@ -28,7 +28,8 @@ pub struct BrokerPromises {
     /// Within how long a connection is found dead that is open and silent, as the adapters of the place are set up.
     /// Default 10 s.
     pub notices_within: Duration,
-    /// Within how long an adapter works again when its server is back. Default 5 s.
+    /// Within how long an adapter works again when its server is back: an attempt to connect that fell into the outage has
+    /// to end first. Default 7 s.
     pub back_within: Duration,
     /// Within how long messages come to another consumer when the process that has them is gone. Default 30 s.
     pub hands_on_within: Duration,
@@ -45,7 +46,7 @@ impl Default for BrokerPromises {
             settles_across_outages: true,
             tells_all: true,
             notices_within: Duration::from_secs(10),
-            back_within: Duration::from_secs(5),
+            back_within: Duration::from_secs(7),
             hands_on_within: Duration::from_secs(30),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use formicary_actors::Env;
 use formicary_actors::broker::Broker;
@@ -12,12 +13,17 @@ use formicary_protocol::Prefix;
 use super::BrokerPromises;
 use super::cast::declarations;
 use super::place::AnyBrokerPlace;
-use crate::left_out::LeftOut;
+use crate::left_out::{self, LeftOut};
 use crate::place::Trouble;
 use crate::proxy::Proxy;
 
+/// How much later than promised a thing may be on a busy machine.
+pub(crate) const SLACK: Duration = Duration::from_secs(2);
+
 /// A place, and what is promised there.
 pub(crate) struct Stage {
+    /// The test that this is.
+    pub name: String,
     pub place: Box<dyn AnyBrokerPlace>,
     pub promises: BrokerPromises,
 }
@@ -36,7 +42,11 @@ fn no_network() -> LeftOut {
 }
 
 fn hook(there: bool, name: &str) -> Result<(), LeftOut> {
-    if there { Ok(()) } else { Err(LeftOut(format!("its place has no hook `{name}`"))) }
+    if there { Ok(()) } else { Err(no_hook(name)) }
+}
+
+fn no_hook(name: &str) -> LeftOut {
+    LeftOut(format!("its place has no hook `{name}`"))
 }
 
 impl Stage {
@@ -54,6 +64,11 @@ impl Stage {
         Group::builder().declarations(declarations()).broker(self.place.broker())
     }
 
+    /// Says what was measured.
+    pub fn report(&self, measured: std::fmt::Arguments<'_>) {
+        left_out::report(&self.name, measured);
+    }
+
     /// Lets time pass as it does: other threads know nothing of a paused clock.
     pub fn real_time(&self) {
         if self.promises.clockless {
@@ -63,6 +78,10 @@ impl Stage {
 
     pub async fn push_raw(&self, queue: &str, body: &[u8]) -> Result<(), LeftOut> {
         hook(self.place.push_raw(queue, body).await, "push_raw")
+    }
+
+    pub async fn take_raw(&self, queue: &str) -> Result<Vec<Vec<u8>>, LeftOut> {
+        self.place.take_raw(queue).await.ok_or_else(|| no_hook("take_raw"))
     }
 
     pub async fn stop(&mut self) -> Result<(), LeftOut> {

@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use formicary_actors::Error;
 use formicary_actors::broker::{Broker, Intake};
 use formicary_actors::contract::{ConsumerId, Delivered, DeliveryInlet, Outcome, SettleError, Settlement, Settlements};
 use serde_json::json;
@@ -44,10 +45,20 @@ impl Taker {
     }
 
     pub async fn with(broker: &Broker, queue: &str, credit: usize, ask: impl FnOnce(Intake) -> Intake) -> Self {
+        let taker = Self::try_with(broker, queue, credit, ask).await;
+        taker.unwrap_or_else(|error| panic!("consuming {queue}: {error}"))
+    }
+
+    pub async fn try_with(
+        broker: &Broker,
+        queue: &str,
+        credit: usize,
+        ask: impl FnOnce(Intake) -> Intake,
+    ) -> Result<Self, Error> {
         let tray = Arc::new(Tray::default());
         let intake = Intake::new(queue, many(credit), "agent.handler", tray.clone());
-        let id = broker.consume_with(ask(intake)).await.unwrap_or_else(|error| panic!("consuming {queue}: {error}"));
-        Self { broker: broker.clone(), id, tray }
+        let id = broker.consume_with(ask(intake)).await?;
+        Ok(Self { broker: broker.clone(), id, tray })
     }
 
     /// The next so many, in the order in which they came.
@@ -62,6 +73,15 @@ impl Taker {
 
     pub async fn one(&self) -> Delivered {
         self.next(1).await.remove(0)
+    }
+
+    /// All that has come, as soon as there is something.
+    pub async fn some(&self) -> Vec<Delivered> {
+        let mut look = tokio::time::interval(Duration::from_millis(1));
+        while self.held() == 0 {
+            look.tick().await;
+        }
+        self.all()
     }
 
     /// What has come by now.
@@ -93,7 +113,7 @@ impl Taker {
     }
 
     /// Begins to consume once more, beside what it does.
-    pub async fn again(&self) -> Result<ConsumerId, formicary_actors::Error> {
+    pub async fn again(&self) -> Result<ConsumerId, Error> {
         self.broker.consume("mailer", NonZeroUsize::MIN, "agent.handler", self.tray.clone()).await
     }
 

@@ -1,4 +1,4 @@
-//! `--chaos` on a Redis: the email agent runs in a process of its own, which is killed and started again.
+//! `--chaos` on a Redis or a RabbitMQ: the email agent runs in a process of its own, which is killed and started again.
 //!
 //! The process is this program once more. It tells what happens in it by lines on its stdout, which become events of
 //! this process, so that the table and the summary know of them. It ends when its stdin does, however this process ends.

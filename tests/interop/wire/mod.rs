@@ -8,4 +8,4 @@ mod calling;
 mod monitor;
 mod receiving;
 mod sending;
-mod vectors;
+pub mod vectors;

@@ -43,6 +43,11 @@ impl Vector {
         serde_json::from_value(self.0["commands"].clone()).unwrap()
     }
 
+    /// What Python's client sent on AMQP.
+    pub fn frames(&self) -> Vec<Value> {
+        self.0["frames"].as_array().cloned().unwrap_or_default()
+    }
+
     pub fn publishes(&self) -> Vec<Publish> {
         let publish = |one: &Value| Publish {
             channel: one["channel"].as_str().unwrap().to_owned(),

@@ -2,6 +2,7 @@
 //!
 //! - [`redis::Server`]: a real Redis on a port of its own, that a test may stop, restart, freeze and ask.
 //! - [`rabbitmq::Server`]: the same for RabbitMQ; [`rabbitmq::shared`] is a place on one that the tests of a process share.
+//! - [`tls::Authority`]: certificates for servers and clients, made in the test.
 //! - [`proxy::Proxy`]: a TCP proxy that delays, swallows, resets and refuses.
 //! - [`python::Peer`]: a Python `microagent` process from `tests/interop`.
 //! - [`process::Child`]: any program, such as an example, with its output and its signals.
@@ -22,13 +23,16 @@ pub mod process;
 pub mod python;
 pub mod rabbitmq;
 pub mod redis;
+pub mod tls;
 pub mod wall;
 
 use std::path::PathBuf;
 
+use formicary_conformance::port;
 pub use formicary_conformance::{proxy, wait};
 
 pub use available::{Missing, Need, available, require_python, require_rabbitmq, require_redis};
+pub use tls::Tls;
 
 /// The root of the workspace, where `signals.json` and `scripts/` are.
 pub fn workspace() -> PathBuf {

@@ -275,6 +275,7 @@ impl Handler<DescribeBroker> for Adapter {
             headers: true,
             outbox: true,
             dedup: true,
+            full_counts: true,
             ..Capabilities::default()
         };
         let mut description = Description::new("recording", "memory://".to_owned(), capabilities);

@@ -20,7 +20,6 @@ stories! {
     a_second_acknowledgement_of_a_key_sends_nothing can dedup,
     only_an_applied_acknowledgement_remembers can dedup,
     the_keys_of_two_queues_are_apart can dedup,
-    ids_of_senders_are_refused_with_the_cure can dedup,
 }
 
 const WINDOW: Duration = Duration::from_secs(60);
@@ -168,12 +167,4 @@ async fn the_keys_of_two_queues_are_apart(stage: &Stage) -> Told {
     let second = Taker::with(&broker, "second", 1, |intake| intake.dedup(DedupBy::Key)).await;
     let same = Taker::with(&stage.broker(), "mailer", 1, |intake| intake.dedup(DedupBy::Key)).await;
     vec![format!("{:?} {:?}", second.seen(&["k"]).await, same.seen(&["k"]).await)]
-}
-
-async fn ids_of_senders_are_refused_with_the_cure(stage: &Stage) -> Told {
-    let broker = stage.broker();
-    let inlet = Arc::new(super::Nowhere);
-    let intake = formicary_actors::broker::Intake::new("mailer", std::num::NonZeroUsize::MIN, "agent.handler", inlet);
-    let error = broker.consume_with(intake.dedup(DedupBy::Id)).await.unwrap_err().to_string();
-    vec![error.contains("dedup(window, by = \"field\")").to_string()]
 }

@@ -7,7 +7,7 @@ pub(crate) mod outcomes;
 pub(crate) mod queues;
 
 use formicary_actors::broker::Broker;
-use formicary_actors::contract::{Counts, Delivered, DeliveryInlet, SettleError};
+use formicary_actors::contract::{Counts, Delivered, SettleError};
 use formicary_actors::events::EventKind;
 use formicary_protocol::Failure;
 
@@ -86,14 +86,5 @@ fn ended(ended: Result<(), SettleError>) -> String {
     match ended {
         Ok(()) => "applied".to_owned(),
         Err(error) => error.to_string(),
-    }
-}
-
-/// Where nothing is expected.
-struct Nowhere;
-
-impl DeliveryInlet for Nowhere {
-    fn deliver(&self, delivery: Delivered) {
-        panic!("nobody asked for {}", say(&delivery));
     }
 }

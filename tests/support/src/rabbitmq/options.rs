@@ -1,8 +1,9 @@
 //! How a node is started.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Server;
+use crate::tls::Tls;
 
 /// Settings of a [`Server`].
 #[derive(Debug, Clone, Default)]
@@ -10,19 +11,6 @@ use super::Server;
 pub struct Options {
     pub(super) lines: Vec<String>,
     pub(super) tls: Option<Tls>,
-}
-
-/// A listener for TLS, beside the plain one.
-#[derive(Debug, Clone)]
-pub struct Tls {
-    /// The certificate of the server, PEM.
-    pub certificate: PathBuf,
-    /// Its key, PEM.
-    pub key: PathBuf,
-    /// Who signs the certificates of clients, PEM.
-    pub authority: PathBuf,
-    /// Whether a client without a certificate is refused.
-    pub client_certificate: bool,
 }
 
 impl Options {
@@ -48,16 +36,15 @@ impl Options {
     }
 }
 
-impl Tls {
-    pub(super) fn lines(&self, port: u16) -> Vec<String> {
-        let file = |name: &str, path: &Path| format!("ssl_options.{name} = {}", path.display());
-        vec![
-            format!("listeners.ssl.1 = 127.0.0.1:{port}"),
-            file("cacertfile", &self.authority),
-            file("certfile", &self.certificate),
-            file("keyfile", &self.key),
-            format!("ssl_options.verify = {}", if self.client_certificate { "verify_peer" } else { "verify_none" }),
-            format!("ssl_options.fail_if_no_peer_cert = {}", self.client_certificate),
-        ]
-    }
+/// The settings of a listener for TLS.
+pub(super) fn tls_lines(tls: &Tls, port: u16) -> Vec<String> {
+    let file = |name: &str, path: &Path| format!("ssl_options.{name} = {}", path.display());
+    vec![
+        format!("listeners.ssl.1 = 127.0.0.1:{port}"),
+        file("cacertfile", &tls.authority),
+        file("certfile", &tls.certificate),
+        file("keyfile", &tls.key),
+        format!("ssl_options.verify = {}", if tls.client_certificate { "verify_peer" } else { "verify_none" }),
+        format!("ssl_options.fail_if_no_peer_cert = {}", tls.client_certificate),
+    ]
 }

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
+use serde_json::Value;
+
 use super::Server;
 use super::console::{binary, json};
+use super::erlang;
 
 /// A virtual host, with a user who may do everything there and nothing elsewhere.
 #[derive(Clone)]
@@ -71,16 +74,7 @@ impl<'s> Place<'s> {
 
     /// The queues here, by name.
     pub async fn queues(&self) -> Vec<Queue> {
-        let ask = format!(
-            "{{json, [begin
-                [{{_, {{resource, _, _, Name}}}}, {{_, Ready}}, {{_, Unacked}}, {{_, Consumers}}, {{_, Durable}}, {{_, Type}}] = Info,
-                #{{name => Name, ready => Ready, unacked => Unacked, consumers => Consumers, durable => Durable,
-                   kind => case Type of rabbit_classic_queue -> classic; rabbit_quorum_queue -> quorum;
-                           rabbit_stream_queue -> stream; _ -> Type end}}
-              end || Info <- rabbit_amqqueue:info_all({}, [name, messages_ready, messages_unacknowledged, consumers, durable, type])]}}",
-            binary(&self.name)
-        );
-        let told = json(&self.server.eval(&ask).await);
+        let told = json(&self.server.eval(&erlang::queues(&self.name)).await);
         let mut queues: Vec<Queue> = serde_json::from_value(told).unwrap_or_else(|error| panic!("queues: {error}"));
         queues.sort_by(|a, b| a.name.cmp(&b.name));
         queues
@@ -89,6 +83,12 @@ impl<'s> Place<'s> {
     /// One queue, if it is there.
     pub async fn queue(&self, name: &str) -> Option<Queue> {
         self.queues().await.into_iter().find(|queue| queue.name == name)
+    }
+
+    /// What is declared here, under the names of AMQP: `{"queues": […], "exchanges": […], "bindings": […]}`, without what the
+    /// server makes by itself.
+    pub async fn topology(&self) -> Value {
+        json(&self.server.eval(&erlang::topology(&self.name)).await)
     }
 
     /// Deletes a queue with what is in it, under its consumers.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Server;
+use super::{Options, Server};
+use crate::port::Port;
 use crate::wait;
-use formicary_conformance::port::Port;
 
 const SLOTS: u16 = 16_384;
 const FORM: Duration = Duration::from_secs(20);
@@ -27,10 +27,19 @@ impl Cluster {
     ///
     /// When a node does not start, or they do not find each other within 20 s.
     pub async fn start() -> Self {
+        Self::start_with(Server::options()).await
+    }
+
+    /// Starts the nodes, each with these settings.
+    ///
+    /// # Panics
+    ///
+    /// As [`Cluster::start`].
+    pub async fn start_with(options: Options) -> Self {
         let (mut nodes, mut buses) = (Vec::new(), Vec::new());
         for _ in 0..Self::NODES {
             let bus = Port::take();
-            let options = Server::options().arg("--cluster-enabled").arg("yes").arg("--cluster-port");
+            let options = options.clone().arg("--cluster-enabled").arg("yes").arg("--cluster-port");
             nodes.push(options.arg(&bus.number().to_string()).start().await);
             buses.push(bus);
         }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::{Connection, Options, Reply};
+use crate::port::Port;
 use crate::process::{Child, Signal};
 use crate::wait;
-use formicary_conformance::port::Port;
 
 const START: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
@@ -23,6 +23,7 @@ pub struct Server {
     process: Option<Child>,
     folder: TempDir,
     port: Port,
+    tls: Option<Port>,
     options: Options,
 }
 
@@ -53,7 +54,8 @@ impl Server {
         for _ in 0..TRIES {
             let folder = tempfile::Builder::new().prefix("formicary-redis-").tempdir();
             let folder = folder.unwrap_or_else(|error| panic!("no temporary folder for redis-server: {error}"));
-            let mut server = Server { options: options.clone(), port: Port::take(), folder, process: None };
+            let tls = options.tls.is_some().then(Port::take);
+            let mut server = Server { options: options.clone(), port: Port::take(), tls, folder, process: None };
             match server.launch().await {
                 Ok(()) => return server,
                 // Somebody else was quicker on this port: another one will do.
@@ -75,6 +77,11 @@ impl Server {
     /// The port of 127.0.0.1; the same after a restart.
     pub fn port(&self) -> u16 {
         self.port.number()
+    }
+
+    /// The port for TLS, if [`Options::tls`] asked for it.
+    pub fn tls_port(&self) -> Option<u16> {
+        self.tls.as_ref().map(Port::number)
     }
 
     /// The process id, while it runs.
@@ -170,7 +177,7 @@ impl Server {
         command.args(["--port", &self.port().to_string(), "--bind", "127.0.0.1", "--daemonize", "no"]);
         command.arg("--dir").arg(self.folder.path());
         command.arg("--logfile").arg(self.folder.path().join("redis.log"));
-        command.args(self.options.command_line());
+        command.args(self.options.command_line(self.tls_port()));
         command.envs(self.options.env.iter().cloned());
         let process = Child::spawn(command);
 

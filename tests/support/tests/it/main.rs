@@ -5,6 +5,7 @@ mod proxy;
 mod python;
 mod rabbitmq;
 mod redis;
+mod tls;
 
 use std::time::Duration;
 

@@ -3,8 +3,10 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use formicary_test_support::python::Peer;
 use formicary_test_support::rabbitmq::{Server, shared};
-use formicary_test_support::{require_rabbitmq, wait};
+use formicary_test_support::{require_python, require_rabbitmq, wait, workspace};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -95,4 +97,58 @@ async fn an_alarm_of_memory_comes_and_goes() {
     wait::until(SOON, "the alarm", async || server.eval("rabbit_alarm:get_alarms()").await.contains("memory")).await;
     server.memory_alarm(false).await;
     wait::until(SOON, "its end", async || server.eval("rabbit_alarm:get_alarms()").await == "[]").await;
+}
+
+#[tokio::test]
+async fn a_place_tells_what_a_python_peer_declared_and_disturbs_it() {
+    let test = "a_place_tells_what_a_python_peer_declared_and_disturbs_it";
+    if !require_rabbitmq(test) || !require_python(test) {
+        return;
+    }
+    let (place, other) = (shared(test).await, shared(test).await);
+    let (url, signals) = (place.url(), workspace().join("tests/interop/signals.json"));
+    let signals = signals.to_string_lossy();
+    let peer = ["--broker", &url, "--signals", &signals, "--consume", "letters", "--consume", "wire_topic"];
+    let peer = Peer::start("peer.py", &[&peer[..], &["--fail-first", "1"]].concat()).await;
+    peer.send(&json!({"do": "queue_send", "queue": "wire_noted", "message": {"n": 1}, "options": {"topic": "m.a"}}));
+    let seen = peer.wait_json(|line| line["consumed"] == "wire_topic", SOON).await;
+    assert_eq!((&seen["amqp"]["exchange"], &seen["amqp"]["routing_key"]), (&json!("wire_msg"), &json!("m.a")));
+
+    let queues = place.queues().await;
+    let names: Vec<_> =
+        queues.iter().map(|queue| (&*queue.name, queue.consumers, queue.durable, &*queue.kind)).collect();
+    assert_eq!(names, [("letters", 1, false, "classic"), ("wire_topic", 1, false, "classic")]);
+    // An error leaves a message in Python's hands.
+    assert_eq!((queues[1].ready, queues[1].unacked), (0, 1));
+    let topology = place.topology().await;
+    assert_eq!(topology["exchanges"][0]["exchange_type"], "topic");
+    // The arguments of a queue are told, too.
+    let declare = "rabbit_amqqueue:declare(rabbit_misc:r(<<\"{host}\">>, queue, <<\"aside\">>), true, false, \
+        [{<<\"x-max-length\">>, long, 3}], none, <<\"test\">>), ok";
+    assert_eq!(other.server().eval(&declare.replace("{host}", other.name())).await, "ok");
+    let aside = &other.topology().await["queues"][0];
+    assert_eq!((&aside["queue"], &aside["arguments"]), (&json!("aside"), &json!({"x-max-length": 3})));
+    other.delete_queue("aside").await;
+    let mut keys: Vec<_> =
+        topology["bindings"].as_array().expect("bindings").iter().map(|one| &one["routing_key"]).collect();
+    keys.sort_by_key(|key| key.to_string());
+    assert_eq!(keys, ["m.*", "n.#"]);
+    assert_eq!((other.queues().await.len(), other.connections().await), (0, 0));
+
+    assert_eq!(place.connections().await, 3, "two consumers and a sender");
+    other.close_connections().await;
+    assert_eq!(place.connections().await, 3);
+    place.delete_queue("letters").await;
+    assert_eq!(place.queue("letters").await, None);
+    place.close_connections().await;
+    // What Python held waits for it, or has come back to it if it was quick to connect again.
+    wait::until(SOON, "the message once more", async || {
+        let again = peer.jsons(|line| line["consumed"] == "wire_topic" && line["amqp"]["redelivered"] == true);
+        !again.is_empty() || place.queue("wire_topic").await.is_some_and(|queue| queue.ready == 1)
+    })
+    .await;
+    place.forbid().await;
+    peer.send(&json!({"do": "queue_length", "queue": "wire_topic"}));
+    let refused = peer.wait_json(|line| line.get("error").is_some(), SOON).await;
+    assert!(refused["error"].to_string().contains("ACCESS_REFUSED"), "{refused}");
 }

@@ -1,0 +1,135 @@
+//! The bytes of a connection, plain or encrypted, as the driver reads and writes them.
+//!
+//! The driver's own TLS brings a second copy of what stands in the workspace already, and some seventy crates more; so it is
+//! given a stream of ours, by way of a runtime that differs in nothing else from that which it would choose.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use async_rs::traits::Reactor;
+use async_rs::util::RuntimeParts;
+use async_rs::{Runtime, Tokio};
+use futures_util::Stream as Items;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Anything that tokio reads and writes.
+pub(super) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
+
+/// What the driver is given.
+pub(super) struct Stream {
+    bytes: Box<dyn Bytes>,
+    /// What a write failed on, until we know the last words of the server.
+    failed: Option<io::Error>,
+}
+
+impl Stream {
+    pub(super) fn new(bytes: Box<dyn Bytes>) -> Self {
+        Self { bytes, failed: None }
+    }
+
+    /// A server that hangs up on us says why (it refuses our certificate), but does not wait until we have read it: what
+    /// the driver writes meanwhile fails, and then it reads no more.
+    fn written<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if let Poll::Ready(Err(error)) = outcome {
+            self.failed = Some(error);
+            return self.last_words(cx).map(Err);
+        }
+        outcome
+    }
+
+    fn last_words(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let mut rest = [0; 1024];
+        loop {
+            let mut rest = ReadBuf::new(&mut rest);
+            match ready!(Pin::new(&mut self.bytes).poll_read(cx, &mut rest)) {
+                Ok(()) if !rest.filled().is_empty() => {}
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => return Poll::Ready(error),
+                _ => return Poll::Ready(self.failed.take().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into())),
+            }
+        }
+    }
+}
+
+/// The runtime of this thread, whose connections are [`Stream`]s.
+pub(super) fn runtime() -> Runtime<RuntimeParts<Tokio, Streams>> {
+    Runtime::new(RuntimeParts::new(Tokio::current(), Streams(Tokio::current())))
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Streams(Tokio);
+
+impl Reactor for Streams {
+    type TcpStream = Stream;
+    type Sleep = <Tokio as Reactor>::Sleep;
+
+    fn register<H: Read + Write + AsFd + AsRawFd + Send + 'static>(
+        &self,
+        socket: H,
+    ) -> io::Result<impl futures_io::AsyncRead + futures_io::AsyncWrite + Send + Unpin + 'static> {
+        self.0.register(socket)
+    }
+
+    fn sleep(&self, time: Duration) -> Self::Sleep {
+        self.0.sleep(time)
+    }
+
+    fn interval(&self, time: Duration) -> impl Items<Item = Instant> + Send + 'static {
+        self.0.interval(time)
+    }
+
+    /// Never asked for: the driver gets a stream that is connected.
+    fn tcp_connect_addr(&self, _: SocketAddr) -> impl Future<Output = io::Result<Stream>> + Send + 'static {
+        async { Err(io::ErrorKind::Unsupported.into()) }
+    }
+}
+
+impl futures_io::AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut into = ReadBuf::new(into);
+        ready!(Pin::new(&mut self.get_mut().bytes).poll_read(cx, &mut into))?;
+        Poll::Ready(Ok(into.filled().len()))
+    }
+}
+
+impl futures_io::AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.failed.is_some() {
+            return this.last_words(cx).map(Err);
+        }
+        let outcome = Pin::new(&mut this.bytes).poll_write(cx, bytes);
+        this.written(cx, outcome)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.failed.is_some() {
+            return this.last_words(cx).map(Err);
+        }
+        let outcome = Pin::new(&mut this.bytes).poll_write_vectored(cx, parts);
+        this.written(cx, outcome)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.failed.is_some() {
+            return this.last_words(cx).map(Err);
+        }
+        let outcome = Pin::new(&mut this.bytes).poll_flush(cx);
+        this.written(cx, outcome)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().bytes).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,4 @@
+//! The connection against a real RabbitMQ.
+
+#[cfg(feature = "tls")]
+mod tls;
