@@ -14,9 +14,9 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 
 use super::drain::{self, Acks};
+use super::incoming;
 use super::names::binding;
 use super::shared::Shared;
-use super::incoming;
 use crate::amqp::{Backlog, CommandError, ConnectError, Link};
 
 /// What is set up on the connection of the moment. Dropping it ends its tasks.
@@ -145,12 +145,7 @@ fn backlog(backlog: Backlog, lost: &ShortString) -> FieldTable {
     arguments
 }
 
-async fn bind_all(
-    shared: &Shared,
-    link: &Link,
-    channel: &Channel,
-    queue: &ShortString,
-) -> Result<(), CommandError> {
+async fn bind_all(shared: &Shared, link: &Link, channel: &Channel, queue: &ShortString) -> Result<(), CommandError> {
     let bound = shared.subscriptions.signals().into_iter().filter_map(|signal| binding(&signal).ok()).map(|key| {
         let (queue, exchange) = (queue.clone(), shared.exchange.clone());
         link.answered(channel.queue_bind(queue, exchange, key, QueueBindOptions::default(), FieldTable::default()))
