@@ -39,12 +39,15 @@ pub mod field;
 pub mod message;
 pub mod names;
 pub mod number;
+pub mod pattern;
 pub mod plain;
 mod prefix;
+pub mod topic;
 
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+mod glob;
 mod hold;
 mod nearest;
 mod repair;
@@ -65,5 +68,7 @@ pub use field::{Field, FieldKind, FieldType};
 pub use message::{Queue, Signal};
 pub use names::{check_queue_name, check_sender, check_signal_name};
 pub use number::Number;
+pub use pattern::{is_pattern, pattern_matches};
 pub use prefix::Prefix;
 pub use serde_json::Value;
+pub use topic::{check_topic, topic_matches};

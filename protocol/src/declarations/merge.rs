@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt::Display;
 
-use super::{Argument, Declarations, QueueDeclaration, SignalDeclaration};
+use super::{Argument, Declarations, QueueDeclaration, SignalDeclaration, exchanges};
 use crate::Error;
 
 pub(super) fn merge(declarations: &mut Declarations, other: Declarations) -> Result<(), Error> {
@@ -22,6 +22,9 @@ pub(super) fn merge(declarations: &mut Declarations, other: Declarations) -> Res
     }
     for (name, queue) in other.queues {
         problems.extend(add(&mut merged.queues, &name, queue));
+    }
+    if problems.is_empty() {
+        problems = exchanges::contradictions(&merged.queues);
     }
     if problems.is_empty() {
         *declarations = merged;

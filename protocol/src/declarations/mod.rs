@@ -22,6 +22,7 @@
 mod arguments;
 mod display;
 mod document;
+mod exchanges;
 mod merge;
 mod parse;
 mod types;

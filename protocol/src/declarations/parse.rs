@@ -1,9 +1,9 @@
 //! Reading a document and noting every mistake in it.
 
 use super::document::Node;
-use super::{Declarations, QueueDeclaration, SignalDeclaration, TypeName, merge};
+use super::{Declarations, QueueDeclaration, SignalDeclaration, TypeName, exchanges, merge};
 use crate::text::{MAX_QUOTED, shorten};
-use crate::{Error, Prefix, check_queue_name, check_signal_name};
+use crate::{Error, Prefix, check_queue_name, check_signal_name, check_topic};
 
 type Entries = [(String, Node)];
 
@@ -58,6 +58,7 @@ impl Reader {
                 conflict.into_iter().for_each(|problem| self.note(&place, problem));
             }
         }
+        exchanges::contradictions(&declarations.queues).into_iter().for_each(|problem| self.note("queues", problem));
         declarations
     }
 
@@ -88,7 +89,12 @@ impl Reader {
             .filter(|exchange| !exchange.is_empty());
         let mut topics = Vec::new();
         for (index, node) in self.list_at(&format!("{place}.topics"), get(entry, "topics")) {
-            topics.extend(self.string(&format!("{place}.topics[{index}]"), node));
+            let at = format!("{place}.topics[{index}]");
+            let Some(topic) = self.string(&at, node) else { continue };
+            match check_topic(&topic) {
+                Ok(()) => topics.push(topic),
+                Err(error) => self.note(&at, error.to_string()),
+            }
         }
         if exchange.is_none() && !topics.is_empty() {
             self.note(&format!("{place}.topics"), "topics need an exchange: add `exchange`, or remove `topics`");

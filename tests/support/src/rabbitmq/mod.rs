@@ -1,7 +1,9 @@
 //! A real RabbitMQ server: a node of the test's own, or a place of its own on a node that the tests of a process share.
 
 mod console;
+mod erlang;
 mod home;
+mod launch;
 mod options;
 mod place;
 mod program;

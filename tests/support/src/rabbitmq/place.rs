@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Server;
 use super::console::{binary, json};
+use super::erlang;
 
 /// A virtual host, with a user who may do everything there and nothing elsewhere.
 #[derive(Clone)]
@@ -73,16 +74,7 @@ impl<'s> Place<'s> {
 
     /// The queues here, by name.
     pub async fn queues(&self) -> Vec<Queue> {
-        let ask = format!(
-            "{{json, [begin
-                [{{_, {{resource, _, _, Name}}}}, {{_, Ready}}, {{_, Unacked}}, {{_, Consumers}}, {{_, Durable}}, {{_, Type}}] = Info,
-                #{{name => Name, ready => Ready, unacked => Unacked, consumers => Consumers, durable => Durable,
-                   kind => case Type of rabbit_classic_queue -> classic; rabbit_quorum_queue -> quorum;
-                           rabbit_stream_queue -> stream; _ -> Type end}}
-              end || Info <- rabbit_amqqueue:info_all({}, [name, messages_ready, messages_unacknowledged, consumers, durable, type])]}}",
-            binary(&self.name)
-        );
-        let told = json(&self.server.eval(&ask).await);
+        let told = json(&self.server.eval(&erlang::queues(&self.name)).await);
         let mut queues: Vec<Queue> = serde_json::from_value(told).unwrap_or_else(|error| panic!("queues: {error}"));
         queues.sort_by(|a, b| a.name.cmp(&b.name));
         queues
@@ -96,22 +88,7 @@ impl<'s> Place<'s> {
     /// What is declared here, under the names of AMQP: `{"queues": […], "exchanges": […], "bindings": […]}`, without what the
     /// server makes by itself.
     pub async fn topology(&self) -> Value {
-        let ask = format!(
-            r##"{{json, #{{
-                queues => [#{{queue => N, durable => D, auto_delete => A, exclusive => E, arguments => maps:from_list(G)}}
-                    || [{{_, {{_, _, _, N}}}}, {{_, D}}, {{_, A}}, {{_, E}}, {{_, G}}]
-                    <- rabbit_amqqueue:info_all({name}, [name, durable, auto_delete, exclusive, arguments])],
-                exchanges => [#{{exchange => N, exchange_type => T, durable => D, auto_delete => A, internal => I, arguments => maps:from_list(G)}}
-                    || [{{_, {{_, _, _, N}}}}, {{_, T}}, {{_, D}}, {{_, A}}, {{_, I}}, {{_, G}}]
-                    <- rabbit_exchange:info_all({name}, [name, type, durable, auto_delete, internal, arguments]),
-                    N =/= <<>>, binary:match(N, <<"amq.">>) =/= {{0, 4}}],
-                bindings => [#{{exchange => S, queue => N, routing_key => K, arguments => maps:from_list(G)}}
-                    || [{{_, S}}, {{_, N}}, {{_, K}}, {{_, G}}]
-                    <- rabbit_binding:info_all({name}, [source_name, destination_name, routing_key, arguments]), S =/= <<>>]
-            }}}}"##,
-            name = binary(&self.name)
-        );
-        json(&self.server.eval(&ask).await)
+        json(&self.server.eval(&erlang::topology(&self.name)).await)
     }
 
     /// Deletes a queue with what is in it, under its consumers.

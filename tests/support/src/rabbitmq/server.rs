@@ -1,42 +1,31 @@
 //! The node's process: start, stop, restart, freeze, ask.
 
 use std::fmt;
-use std::io;
-use std::process::Command;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
-use super::console::{self, Console};
-use super::home::{Home, Ports};
-use super::{Options, Place, Program, options, program};
+use super::console::Console;
+use super::home::Home;
+use super::launch::{PASSWORD, USER};
+use super::{Options, Place, Program};
 use crate::port::Port;
 use crate::process::{Child, Signal};
-use crate::wait;
 
-/// It takes three seconds on an idle machine.
-const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(30);
-const HELLO: Duration = Duration::from_secs(2);
+const ANSWER: Duration = Duration::from_secs(60);
 const TRIES: usize = 5;
-
-/// User, password and virtual host of [`Server::url`].
-const USER: &str = "formicary";
-const PASSWORD: &str = "secret-of-the-node";
 
 /// A RabbitMQ of its own for one test: its own node name, data, logs and ports of 127.0.0.1; killed when dropped, and when
 /// the test's process ends. It has no plugins.
 pub struct Server {
     // Dropped in this order: the processes go before their folder and their ports.
-    node: Option<Child>,
-    _mapper: Child,
-    home: Home,
-    program: Program,
-    console: Console,
-    amqp: Port,
-    tls: Option<Port>,
-    _erlang: [Port; 2],
+    pub(super) node: Option<Child>,
+    pub(super) _mapper: Child,
+    pub(super) home: Home,
+    pub(super) program: Program,
+    pub(super) console: Console,
+    pub(super) amqp: Port,
+    pub(super) tls: Option<Port>,
+    pub(super) _erlang: [Port; 2],
 }
 
 impl Server {
@@ -182,7 +171,7 @@ impl Server {
         command.arg("--quiet").args(args);
         let ctl = Child::spawn_bound(command);
         ctl.close_stdin();
-        match ctl.wait(START).await {
+        match ctl.wait(ANSWER).await {
             0 => Ok(ctl.stdout()),
             _ => Err(format!("{}{}", ctl.stdout(), ctl.stderr())),
         }
@@ -192,67 +181,6 @@ impl Server {
     pub fn log(&self) -> String {
         self.home.log()
     }
-
-    fn prepare(options: &Options) -> io::Result<Server> {
-        let program = program().ok_or_else(|| io::Error::other("RabbitMQ is not installed (run scripts/test)"))?;
-        let (amqp, erlang, mapper) = (Port::take(), Port::take(), Port::take());
-        let tls = options.tls.as_ref().map(|tls| (Port::take(), tls));
-        let mut settings = vec![
-            format!("listeners.tcp.1 = 127.0.0.1:{}", amqp.number()),
-            format!("default_user = {USER}"),
-            format!("default_pass = {PASSWORD}"),
-            format!("default_vhost = {USER}"),
-            "vm_memory_high_watermark.absolute = 2GB".into(),
-            "disk_free_limit.absolute = 50MB".into(),
-        ];
-        settings.extend(tls.iter().flat_map(|(port, tls)| options::tls_lines(tls, port.number())));
-        settings.extend(options.lines.iter().cloned());
-        let ports = Ports { amqp: amqp.number(), erlang: erlang.number(), mapper: mapper.number() };
-        let mut epmd = Command::new("epmd");
-        epmd.args(["-address", "127.0.0.1", "-port", &ports.mapper.to_string()]);
-        Ok(Server {
-            node: None,
-            _mapper: Child::spawn_bound(epmd),
-            home: Home::make(&program, ports, &settings)?,
-            program,
-            console: Console::default(),
-            amqp,
-            tls: tls.map(|(port, _)| port),
-            _erlang: [erlang, mapper],
-        })
-    }
-
-    async fn launch(&mut self) -> Result<(), String> {
-        let mut command = self.home.command(&self.program, "rabbitmq-server");
-        // The script becomes the node, so that its process id is that of the node, which reads its stdin.
-        command.env("RABBITMQ_ALLOW_INPUT", "1");
-        command.args(["-noshell", "-kernel", "inet_dist_use_interface", "{127,0,0,1}", "-eval", console::LOOP]);
-        let node = Child::spawn_bound(command);
-        let up = wait::until(START, format!("{} on port {}", self.node(), self.port()), async || {
-            if node.exit_code().is_some() {
-                return Some(Err(format!("{}{}{}", self.log(), node.stdout(), node.stderr())));
-            }
-            node.stdout_lines().iter().find(|line| *line == console::READY)?;
-            answers(self.port()).await.ok()?;
-            Some(Ok(()))
-        });
-        up.await?;
-        self.node = Some(node);
-        Ok(())
-    }
-}
-
-/// Whether a server of AMQP takes connections: it opens with a frame of a method.
-async fn answers(port: u16) -> io::Result<()> {
-    let hello = async {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
-        stream.write_all(b"AMQP\x00\x00\x09\x01").await?;
-        match stream.read_u8().await? {
-            1 => Ok(()),
-            _ => Err(io::ErrorKind::InvalidData.into()),
-        }
-    };
-    tokio::time::timeout(HELLO, hello).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 impl fmt::Debug for Server {

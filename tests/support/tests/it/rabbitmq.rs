@@ -122,6 +122,13 @@ async fn a_place_tells_what_a_python_peer_declared_and_disturbs_it() {
     assert_eq!((queues[1].ready, queues[1].unacked), (0, 1));
     let topology = place.topology().await;
     assert_eq!(topology["exchanges"][0]["exchange_type"], "topic");
+    // The arguments of a queue are told, too.
+    let declare = "rabbit_amqqueue:declare(rabbit_misc:r(<<\"{host}\">>, queue, <<\"aside\">>), true, false, \
+        [{<<\"x-max-length\">>, long, 3}], none, <<\"test\">>), ok";
+    assert_eq!(other.server().eval(&declare.replace("{host}", other.name())).await, "ok");
+    let aside = &other.topology().await["queues"][0];
+    assert_eq!((&aside["queue"], &aside["arguments"]), (&json!("aside"), &json!({"x-max-length": 3})));
+    other.delete_queue("aside").await;
     let mut keys: Vec<_> =
         topology["bindings"].as_array().expect("bindings").iter().map(|one| &one["routing_key"]).collect();
     keys.sort_by_key(|key| key.to_string());
