@@ -4,6 +4,7 @@
 //! stopped server would otherwise be given that very port as its own, connect to itself, and block the restart. A lock
 //! file for each port keeps parallel test processes apart.
 
+use rustix::fs::FlockOperation;
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher};
@@ -51,7 +52,7 @@ impl Port {
         fs::create_dir_all(&locks).map_err(|error| format!("{}: {error}", locks.display()))?;
         let path = locks.join(number.to_string());
         let lock = File::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        lock.try_lock().map_err(|error| format!("{}: {error}", path.display()))?;
+        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| format!("{}: {error}", path.display()))?;
 
         TcpListener::bind(("127.0.0.1", number)).map_err(|error| format!("port {number}: {error}"))?;
         Ok(Port { number, _lock: lock })
