@@ -1,8 +1,22 @@
-//! The AMQP broker against a real RabbitMQ.
+//! The AMQP broker against a real RabbitMQ, with faults.
 #![cfg(feature = "amqp")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
 
+#[path = "amqp/alarms.rs"]
+mod alarms;
 #[path = "amqp/common.rs"]
 mod common;
+#[path = "amqp/connections.rs"]
+mod connections;
+#[path = "amqp/endings.rs"]
+mod endings;
+#[path = "amqp/outbox.rs"]
+mod outbox;
 #[path = "amqp/outcomes.rs"]
 mod outcomes;
+#[path = "amqp/restarts.rs"]
+mod restarts;
+#[path = "amqp/sends.rs"]
+mod sends;
+#[path = "amqp/topology.rs"]
+mod topology;
