@@ -52,9 +52,9 @@ pub use formicary_actors::RedisConfig;
 pub use formicary_actors::agent::{
     Agent, AgentBuilder, AgentInfo, Answering, AnySignal, BatchInfo, BatchOptions, Call, ConsumerInfo, ConsumerOptions,
     CronInfo, CronOptions, Cx, Delivery, Exhausted, Extract, Gone, Handle, HandlerCounts, HandlerInfo, HookInfo,
-    HookOptions, IntoAnswer, Invocation, Item, Needs, Outbox, OutputInfo, Overlap, PeriodicInfo, PeriodicOptions,
-    Publish, Push, ReceiverInfo, ReceiverOptions, Receivers, Recorder, RetryContext, SentBy, ServerOptions, Settings,
-    StartFlags, Task, TaskOutcome, Tasks, Turn,
+    HookOptions, IntoAnswer, Invocation, Item, Metadata, Needs, Outbox, OutputInfo, Overlap, PeriodicInfo,
+    PeriodicOptions, Publish, Push, ReceiverInfo, ReceiverOptions, Receivers, Recorder, RetryContext, SentBy,
+    ServerOptions, Settings, StartFlags, Task, TaskOutcome, Tasks, Turn,
 };
 pub use formicary_actors::broker::{Broker, MemoryBroker};
 pub use formicary_actors::bus::{Bus, MemoryBus};
@@ -70,6 +70,8 @@ pub use formicary_actors::{
     AdapterContext, Backoff, CallError, Cancelled, Clock, Env, Error, HandlerError, Ids, Limits, Load, Repeater, Retry,
     SendError, Unprepared, block_on,
 };
+#[cfg(feature = "conformance")]
+pub use formicary_conformance as conformance;
 pub use formicary_macros::{Queue, Signal, agent, consumer, cron, declare, on, periodic, receiver, server};
 pub use formicary_protocol as protocol;
 pub use formicary_protocol::{CheckMode, Declarations, Number, Prefix, Queue, Signal, Value};
@@ -80,9 +82,9 @@ pub type Result<T = (), E = HandlerError> = std::result::Result<T, E>;
 /// What an agent's file needs: `use formicary::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Agent, AgentBuilder, AnySignal, Call, Cx, Delivery, Exhausted, Group, Handle, Item, Number, Outbox, Publish,
-        Push, Queue, Receivers, Repeater, Result, Retry, RetryContext, SentBy, Settings, Signal, Tasks, Value, agent,
-        consumer, cron, on, periodic, receiver, server,
+        Agent, AgentBuilder, AnySignal, Call, Cx, Delivery, Exhausted, Group, Handle, Item, Metadata, Number, Outbox,
+        Publish, Push, Queue, Receivers, Repeater, Result, Retry, RetryContext, SentBy, Settings, Signal, Tasks, Value,
+        agent, consumer, cron, on, periodic, receiver, server,
     };
 }
 
@@ -104,3 +106,8 @@ struct Handlers;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/testing.md")]
 struct Testing;
+
+/// The code of the page about TLS compiles.
+#[cfg(all(doctest, feature = "amqp", feature = "redis", feature = "tls"))]
+#[doc = include_str!("../docs/tls.md")]
+struct Tls;

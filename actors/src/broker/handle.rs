@@ -249,7 +249,9 @@ impl Broker {
         pending
     }
 
-    pub(crate) async fn close(&self, deadline: Instant) {
+    /// Closes the broker: sends and settlements that were accepted are carried out until the deadline, and later ones fail. Closing twice
+    /// is fine. A group closes its own; this is for whoever started an adapter without one.
+    pub async fn close(&self, deadline: Instant) {
         let (reply, pending) = Reply::new();
         self.0.port.put(CloseBroker { deadline, reply });
         pending.await;

@@ -160,7 +160,9 @@ impl Bus {
         pending.await;
     }
 
-    pub(crate) async fn close(&self, deadline: Instant) {
+    /// Closes the bus: publishes that were accepted are carried out until the deadline, and later ones fail. Closing twice
+    /// is fine. A group closes its own; this is for whoever started an adapter without one.
+    pub async fn close(&self, deadline: Instant) {
         let (reply, pending) = Reply::new();
         self.0.port.put(CloseBus { deadline, reply });
         pending.await;

@@ -10,7 +10,7 @@ use formicary_protocol::{CheckMode, Declarations, Prefix};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::start::{connected, start_broker, start_bus};
+use super::start::{connected, start_broker};
 use super::{AgentOptions, BrokerConfig, BusConfig, Group};
 use crate::agent::{Agent, Routes};
 use crate::blocking::Pool;
@@ -232,7 +232,7 @@ impl GroupBuilder {
         env.metered = self.metered;
         env.pool = Pool::new(self.blocking_threads);
         let mut owned = Vec::new();
-        let bus = start_bus(&self.bus, env.clone())?;
+        let bus = self.bus.start(env.clone())?;
         let broker = match start_broker(&self.broker, env.clone(), &mut owned).await {
             Ok(broker) => broker,
             Err(error) => {

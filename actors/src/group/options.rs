@@ -3,6 +3,7 @@ use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use actix::System;
 use serde_json::Value;
 
 use crate::Env;
@@ -183,6 +184,26 @@ impl BusConfig {
     pub fn custom(start: impl Fn(Env) -> Bus + Send + Sync + 'static) -> Self {
         Self(BusKind::Custom(Arc::new(start)))
     }
+
+    /// Starts the adapter without a group, on the current arbiter, and returns at once: the state of the bus says when it
+    /// is connected. For tools and for tests of adapters.
+    ///
+    /// # Errors
+    /// [`Error::NoSystem`] outside of an actix system.
+    pub fn start(&self, env: Env) -> Result<Bus, Error> {
+        if System::try_current().is_none() {
+            return Err(Error::NoSystem);
+        }
+        match &self.0 {
+            BusKind::Memory(bus) => Ok(bus.start(env)),
+            #[cfg(feature = "redis")]
+            BusKind::Redis(config) => crate::bus::redis::start(config, env),
+            #[cfg(feature = "amqp")]
+            BusKind::Amqp(config) => crate::bus::amqp::start(config, env),
+            BusKind::Custom(start) => Ok(start(env)),
+            BusKind::Recording(bus) => Ok(bus.start(env)),
+        }
+    }
 }
 
 impl BrokerConfig {
@@ -211,6 +232,26 @@ impl BrokerConfig {
     /// An adapter of your own: starts its actor on the current arbiter and gives its handle.
     pub fn custom(start: impl Fn(Env) -> Broker + Send + Sync + 'static) -> Self {
         Self(BrokerKind::Custom(Arc::new(start)))
+    }
+
+    /// Starts the adapter without a group, on the current arbiter, and returns at once: the state of the broker says when it
+    /// is connected. For tools and for tests of adapters.
+    ///
+    /// # Errors
+    /// [`Error::NoSystem`] outside of an actix system.
+    pub fn start(&self, env: Env) -> Result<Broker, Error> {
+        if System::try_current().is_none() {
+            return Err(Error::NoSystem);
+        }
+        match &self.0 {
+            BrokerKind::Memory(broker) => Ok(broker.start(env)),
+            #[cfg(feature = "redis")]
+            BrokerKind::Redis(config) => crate::broker::redis::start(config, env),
+            #[cfg(feature = "amqp")]
+            BrokerKind::Amqp(config) => crate::broker::amqp::start(config, env),
+            BrokerKind::Custom(start) => Ok(start(env)),
+            BrokerKind::Recording(broker) => Ok(broker.start(env)),
+        }
     }
 }
 

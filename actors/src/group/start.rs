@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use actix_rt::Arbiter;
 
-use super::options::{BrokerKind, BusKind};
-use super::{BrokerConfig, BusConfig, Group};
+use super::options::BrokerKind;
+use super::{BrokerConfig, Group};
 use crate::Env;
 use crate::broker::Broker;
-use crate::bus::{Bus, until_up};
+use crate::bus::until_up;
 use crate::error::Error;
 
 /// How long the first connection may take.
@@ -30,36 +30,13 @@ pub(super) async fn connected(group: &Group) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) fn start_bus(config: &BusConfig, env: Env) -> Result<Bus, Error> {
-    match &config.0 {
-        BusKind::Memory(bus) => Ok(bus.start(env)),
-        #[cfg(feature = "redis")]
-        BusKind::Redis(config) => crate::bus::redis::start(config, env),
-        #[cfg(feature = "amqp")]
-        BusKind::Amqp(config) => crate::bus::amqp::start(config, env),
-        BusKind::Custom(start) => Ok(start(env)),
-        BusKind::Recording(bus) => Ok(bus.start(env)),
-    }
-}
-
 pub(super) async fn start_broker(config: &BrokerConfig, env: Env, owned: &mut Vec<Arbiter>) -> Result<Broker, Error> {
     match &config.0 {
-        BrokerKind::Memory(broker) => Ok(broker.start(env)),
-        #[cfg(feature = "redis")]
-        BrokerKind::Redis(config) => {
-            let config = config.clone();
-            on_its_own_thread(move || crate::broker::redis::start(&config, env), owned).await
-        }
-        #[cfg(feature = "amqp")]
-        BrokerKind::Amqp(config) => {
-            let config = config.clone();
-            on_its_own_thread(move || crate::broker::amqp::start(&config, env), owned).await
-        }
         // Beside the agents, where a paused clock holds.
-        BrokerKind::Recording(broker) => Ok(broker.start(env)),
-        BrokerKind::Custom(start) => {
-            let start = start.clone();
-            on_its_own_thread(move || Ok(start(env)), owned).await
+        BrokerKind::Memory(_) | BrokerKind::Recording(_) => config.start(env),
+        _ => {
+            let config = config.clone();
+            on_its_own_thread(move || config.start(env), owned).await
         }
     }
 }

@@ -109,33 +109,6 @@ async fn more_returns_than_one_turn_settles_keep_their_order() {
 }
 
 #[actix::test]
-async fn returns_go_to_the_head_in_their_old_order() {
-    if !require_redis("returns_go_to_the_head_in_their_old_order") {
-        return;
-    }
-    let server = Server::start().await;
-    let broker = broker(&server.url());
-    let (id, tray) = consume(&broker, 4).await;
-    for n in 0..8 {
-        broker.dynamic("mailer", &json!(n)).await.unwrap();
-    }
-    let got = tray.until(4).await;
-    broker.cancel(id).await;
-    // In two messages, and not in order.
-    broker.settle(id, vec![settle(got[2].token, Outcome::Return), settle(got[0].token, Outcome::Return)]);
-    broker.settle(id, vec![settle(got[3].token, Outcome::Ack), settle(got[1].token, Outcome::Return)]);
-    wait::until(S, "returns", async || broker.env().events.count(EventKind::Returned) == 3).await;
-    wait::until(S, "all settled", async || taken(&server, "mailer").await == 0).await;
-    let list = server.command(&["LRANGE", "mailer", "0", "-1"]).await.unwrap();
-    let list: Vec<_> = list.array().iter().filter_map(|one| one.text()).collect();
-    assert_eq!(list.len(), 7);
-    assert!(list.iter().all(|one| one != "3"));
-    assert_eq!(list[3..], ["4", "5", "6", "7"]);
-    let (_, all) = consume(&broker, 10).await;
-    assert_eq!(all.until(7).await.len(), 7);
-}
-
-#[actix::test]
 async fn nothing_is_taken_after_a_cancel() {
     if !require_redis("nothing_is_taken_after_a_cancel") {
         return;
@@ -156,37 +129,6 @@ async fn nothing_is_taken_after_a_cancel() {
     })
     .await;
     assert_eq!((ask(&server, &["LLEN", "mailer"]).await, tray.all().len()), (1, 1));
-}
-
-#[actix::test]
-async fn retries_keep_their_delay_and_attempts_in_redis() {
-    if !require_redis("retries_keep_their_delay_and_attempts_in_redis") {
-        return;
-    }
-    let server = Server::start().await;
-    let first = broker(&server.url());
-    let (id, tray) = consume(&first, 4).await;
-    first.dynamic("mailer", &json!("x")).await.unwrap();
-    let one = tray.until(1).await.remove(0);
-    let start = Instant::now();
-    let mut retry = settle(one.token, Outcome::Retry { after: Duration::from_millis(600) });
-    retry.failure = Some(Failure::new(7, "Agent", "deliver", "no"));
-    first.settle(id, vec![retry]);
-    let two = tray.until(2).await.remove(1);
-    let late = start.elapsed().saturating_sub(Duration::from_millis(600));
-    println!("a delay of 600 ms took {late:?} more, the way there and back included");
-    assert!(start.elapsed() >= Duration::from_millis(600) && late < Duration::from_millis(250), "{late:?}");
-    assert_eq!((two.id.clone(), two.attempt, two.first_seen_ms), (one.id, 2, one.first_seen_ms));
-    assert_eq!(two.history[0], Failure::new(7, "Agent", "deliver", "no"));
-    let mut retry = settle(two.token, Outcome::Retry { after: Duration::from_millis(300) });
-    retry.failure = Some(Failure::new(8, "Agent", "deliver", "no"));
-    first.settle(id, vec![retry]);
-    wait::until(S, "it to be kept", async || first.env().events.count(EventKind::Retried) == 2).await;
-    drop(first);
-    let second = broker(&server.url());
-    let (_, tray) = consume(&second, 4).await;
-    let three = tray.until(1).await.remove(0);
-    assert_eq!((three.attempt, three.history.len()), (3, 2));
 }
 
 #[actix::test]

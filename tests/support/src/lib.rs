@@ -12,24 +12,24 @@
 //! - [`on_both`], [`on_redis`]: tests made out of bodies that run in memory and on a Redis.
 //! - [`require_redis`], [`require_rabbitmq`], [`require_python`]: leave a test out, aloud, where its server is missing.
 //!
-//! Nothing here depends on another crate of the workspace but `protocol`, and nothing depends on the runtime of the test: servers and
-//! programs are plain processes, the proxy has a thread of its own, and all of them end when their value is dropped.
+//! Nothing here depends on the runtime of the test: servers and programs are plain processes, the proxy has a thread of its
+//! own, and all of them end when their value is dropped. Proxy and waiting are those of the conformance suite.
 //! What goes wrong with a server or a program panics with what it printed, since only tests call this.
 
 mod available;
 mod bodies;
 pub mod cast;
-mod port;
 pub mod process;
-pub mod proxy;
 pub mod python;
 pub mod rabbitmq;
 pub mod redis;
 pub mod tls;
-pub mod wait;
 pub mod wall;
 
 use std::path::PathBuf;
+
+use formicary_conformance::port;
+pub use formicary_conformance::{proxy, wait};
 
 pub use available::{Missing, Need, available, require_python, require_rabbitmq, require_redis};
 pub use tls::Tls;

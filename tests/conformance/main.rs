@@ -1,0 +1,11 @@
+//! Every adapter of this workspace passes the conformance suite.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
+
+mod bus_memory;
+#[cfg(feature = "redis")]
+mod bus_redis;
+mod memory;
+mod recording;
+#[cfg(feature = "redis")]
+mod redis;
