@@ -8,8 +8,6 @@ mod broker;
 mod broker_faults;
 #[path = "redis/bus.rs"]
 mod bus;
-#[path = "redis/bus_faults.rs"]
-mod bus_faults;
 #[path = "redis/cluster.rs"]
 mod cluster;
 #[path = "redis/common.rs"]

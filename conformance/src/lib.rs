@@ -40,6 +40,7 @@
 
 #![allow(clippy::unwrap_used, reason = "cases are tests, which fail by panicking")]
 
+mod alone;
 pub mod broker;
 pub mod bus;
 mod case;
@@ -48,8 +49,10 @@ mod lines;
 mod place;
 pub mod port;
 pub mod proxy;
+mod rss;
 pub mod wait;
 
 pub use broker::{BrokerPlace, BrokerPromises};
+pub use bus::{BusPlace, BusPromises, Raw};
 pub use left_out::Missing;
 pub use place::{Place, Trouble};

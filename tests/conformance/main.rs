@@ -1,5 +1,10 @@
 //! Every adapter of this workspace passes the conformance suite.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
+
+mod bus_memory;
+#[cfg(feature = "redis")]
+mod bus_redis;
 mod memory;
 mod recording;
 #[cfg(feature = "redis")]

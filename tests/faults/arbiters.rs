@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix::Arbiter;
 use formicary::prelude::*;
-use formicary::{Background, Error, EventKind, block_on};
+use formicary::{Background, EventKind, block_on};
 
 use crate::common::*;
 use crate::ledger::Ledger;
@@ -15,7 +15,6 @@ use crate::traffic::Worker;
 
 on_both! {
     what_a_dying_arbiter_sent_arrives,
-    an_answer_from_a_dying_arbiter_arrives,
     a_settlement_from_a_dying_arbiter_is_applied,
     every_kind_of_thread_can_send,
 }
@@ -54,29 +53,16 @@ async fn what_a_dying_arbiter_sent_arrives(stage: &Stage) {
     group.stop().await;
 }
 
-/// Stops the arbiter on which it runs, then lets its handlers end.
+/// Stops the arbiter on which it runs, right after the settlement.
 struct Dies;
 
 impl Agent for Dies {
     fn declare(agent: &mut AgentBuilder<Self>) {
-        agent.receiver("answer", async |_: &Self, ask: Ask, ()| {
-            Arbiter::current().stop();
-            Ok::<_, Error>(ask.n)
-        });
         agent.consumer::<Job, _, _, _, _>("settle", async |_: &Self, _: Job, delivery: Delivery| {
             delivery.ack();
             Arbiter::current().stop();
         });
     }
-}
-
-/// The answer of a handler arrives when its arbiter is stopped in the same moment.
-async fn an_answer_from_a_dying_arbiter_arrives(stage: &Stage) {
-    let caller = stage.group().start().await.unwrap();
-    let dies = stage.group().arbiters(ONE).agent(|| Dies).start().await.unwrap();
-    assert_eq!(caller.bus().call("test", &Ask { n: 3 }).await.unwrap(), 3);
-    dies.stop_within(Duration::from_secs(2)).await;
-    caller.stop().await;
 }
 
 /// A settlement is applied when its arbiter is stopped right after it was made.

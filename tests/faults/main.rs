@@ -14,12 +14,10 @@ mod lines;
 mod rss;
 mod traffic;
 
-mod answers;
 mod arbiters;
 mod backlog;
 mod clocks;
 mod deaths;
-mod floods;
 mod handovers;
 mod input;
 mod kills;

@@ -40,7 +40,8 @@ pub fn start(config: &AmqpConfig, env: Env) -> Result<Bus, Error> {
     if System::try_current().is_none() {
         return Err(Error::NoSystem);
     }
-    let exchange = names::name("the prefix, which names the exchange,", env.prefix.as_str()).map_err(Error::Settings)?;
+    let exchange =
+        names::name("the prefix, which names the exchange,", env.prefix.as_str()).map_err(Error::Settings)?;
     let (context, state) = AdapterContext::new(env.clone());
     let waiter = Waiter::begin(env.events.clone());
     let port = BusPort::start(adapter::Adapter::new(shared::Shared::open(config, exchange, context, waiter)));

@@ -12,7 +12,7 @@ use crate::contract::{
     Address, Arriving, Call, Capabilities, CloseBus, ConnectionState, DescribeBus, Description, Publish, SignalInlet,
     Subscribe, SubscriptionId, Unsubscribe,
 };
-use crate::error::{CallError, SendError};
+use crate::error::{CallError, Error, SendError};
 use crate::waiter::{Answered, Expect, Fail, FailAll, Waiter, WaiterPort};
 use crate::{AdapterContext, Env};
 
@@ -227,6 +227,9 @@ impl Handler<Subscribe> for Adapter {
 
     fn handle(&mut self, subscribe: Subscribe, _: &mut Context<Self>) {
         let Subscribe { id, signal, inlet, reply } = subscribe;
+        if self.closed {
+            return reply.send(Err(Error::Closed("the bus")));
+        }
         if let Some(member) = self.hub.state().members.get_mut(&self.member) {
             member.subscribe(signal, id, inlet);
         }

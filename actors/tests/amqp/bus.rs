@@ -87,13 +87,9 @@ async fn other_programs_are_heard_and_bad_input_kills_nothing() {
     bus.subscribe("ping", inbox.clone()).await.unwrap();
     let program = Program::connect(&place.url()).await;
     let big = vec![b'x'; 2 << 20];
-    for (key, body) in [
-        ("ping.", &b"{}"[..]),
-        ("ping.%zz", b"{}"),
-        ("ping.py", &big),
-        ("ping.py", b"\xff\x00"),
-        ("ping.a%3Ab", b""),
-    ] {
+    for (key, body) in
+        [("ping.", &b"{}"[..]), ("ping.%zz", b"{}"), ("ping.py", &big), ("ping.py", b"\xff\x00"), ("ping.a%3Ab", b"")]
+    {
         program.signal(key, body).await;
     }
     program.publish("PUBSUB", "ping.x", b"", BasicProperties::default().with_reply_to("nowhere".into())).await;

@@ -89,10 +89,6 @@ impl Inbox {
         self.0.lock().unwrap().len()
     }
 
-    pub fn bodies(&self) -> Vec<String> {
-        self.all().iter().map(|one| String::from_utf8_lossy(&one.body).into_owned()).collect()
-    }
-
     pub async fn until(&self, count: usize) -> Vec<Arriving> {
         wait::until(5 * S, format!("{count} signals"), async || self.len() >= count).await;
         self.all()

@@ -9,7 +9,7 @@ use formicary_actors::events::EventKind;
 use tokio::time::Instant;
 
 use super::fault::Fault;
-use super::stage::{SLACK, Stage};
+use super::stage::{SLACK, Stage, up};
 use super::taker::{SOON, Taker, number, send};
 use crate::left_out::Verdict;
 use crate::proxy::Mode;
@@ -29,10 +29,6 @@ pub(crate) async fn a_consumer_outlives_a_network_that_loses_its_messages(stage:
 
 pub(crate) async fn a_consumer_outlives_a_network_that_loses_everything(stage: &mut Stage) -> Verdict {
     outlives(stage, Fault::Cut).await
-}
-
-async fn up(broker: &Broker, within: Duration) {
-    until(within, "the connection", async || broker.connection() == ConnectionState::Up).await;
 }
 
 async fn down(broker: &Broker, within: Duration) {

@@ -161,8 +161,11 @@ pub fn run<P: BrokerPlace>(name: &str, case: &str) {
         let mut stage = Stage { name: name.to_owned(), place: Box::new(place), promises };
         find(case)(&mut stage).await
     };
+    // They stop or upset a server, or look at the log of their process.
     match case.split_once("::") {
-        Some(("restarts" | "troubles", _)) => crate::case::run_alone::<P>(name, clockless, run),
+        Some(("restarts", _)) => crate::case::run_alone::<P>(name, clockless, run),
+        Some(("troubles", _)) => crate::alone::run(name, || crate::case::run_alone::<P>(name, clockless, run)),
+        Some(("secrets", _)) => crate::alone::run(name, || crate::case::run::<P>(name, clockless, run)),
         _ => crate::case::run::<P>(name, clockless, run),
     }
 }

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::cast::Creations;
-use super::stage::Stage;
+use super::stage::{Stage, up};
 use super::taker::{SOON, Taker, number, send};
 use crate::left_out::Verdict;
 use crate::wait::until;
@@ -77,8 +77,9 @@ pub(crate) async fn each_queue_has_its_own_messages(stage: &mut Stage) -> Verdic
 /// 50 senders and 50 consumers, in ten processes each: every message is handled, and each once.
 pub(crate) async fn fifty_senders_and_fifty_consumers_lose_and_double_nothing(stage: &mut Stage) -> Verdict {
     let brokers: Vec<_> = (0..10).map(|_| stage.broker()).collect();
-    let takers = join_all((0..50).map(|n| Taker::of(&brokers[n % 10], "mailer", 16))).await;
     let others: Vec<_> = (0..10).map(|_| stage.broker()).collect();
+    join_all(brokers.iter().chain(&others).map(|broker| up(broker, SOON * 2))).await;
+    let takers = join_all((0..50).map(|n| Taker::of(&brokers[n % 10], "mailer", 16))).await;
     let share = MESSAGES / SENDERS;
     let sending = join_all((0..SENDERS).map(|n| send(&others[n as usize % 10], "mailer", n * share..(n + 1) * share)));
     let mut handled = Vec::new();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use formicary_actors::Env;
 use formicary_actors::broker::Broker;
-use formicary_actors::contract::Capabilities;
+use formicary_actors::contract::{Capabilities, ConnectionState};
 use formicary_actors::group::{BrokerConfig, Group, GroupBuilder};
 use formicary_protocol::Prefix;
 
@@ -16,6 +16,7 @@ use super::place::AnyBrokerPlace;
 use crate::left_out::{self, LeftOut};
 use crate::place::Trouble;
 use crate::proxy::Proxy;
+use crate::wait::until;
 
 /// How much later than promised a thing may be on a busy machine.
 pub(crate) const SLACK: Duration = Duration::from_secs(2);
@@ -47,6 +48,10 @@ fn hook(there: bool, name: &str) -> Result<(), LeftOut> {
 
 fn no_hook(name: &str) -> LeftOut {
     LeftOut(format!("its place has no hook `{name}`"))
+}
+
+pub(crate) async fn up(broker: &Broker, within: Duration) {
+    until(within, "the connection", async || broker.connection() == ConnectionState::Up).await;
 }
 
 impl Stage {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use formicary_actors::{Error, SendError};
+use formicary_actors::Error;
 use serde_json::json;
 use tokio::time::Instant;
 use tracing_subscriber::filter::LevelFilter;
@@ -30,7 +30,8 @@ pub(crate) async fn a_full_server_refuses_and_can_be_emptied(stage: &mut Stage) 
         }
         assert!(sent < 1_000, "it is never full");
     };
-    assert!(matches!(refused, Error::Send(SendError::NotSent { .. })), "{refused}");
+    // One that stops to read cannot say what it has.
+    assert!(matches!(refused, Error::Send(_)), "{refused}");
     let taker = Taker::of(&broker, "mailer", 64).await;
     let emptied = async || {
         for one in taker.all() {

@@ -14,9 +14,9 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
 
 use super::drain::{self, Acks};
+use super::incoming;
 use super::names::binding;
 use super::shared::Shared;
-use super::incoming;
 use crate::amqp::{Backlog, CommandError, ConnectError, Link};
 
 /// What is set up on the connection of the moment. Dropping it ends its tasks.
@@ -32,7 +32,7 @@ pub(super) struct Live {
     /// For bindings that come and go, so that one that the server refuses ends nothing else.
     pub(super) binder: Mutex<Option<Channel>>,
     blocked: watch::Receiver<Option<Arc<str>>>,
-    tasks: Tasks,
+    _tasks: Tasks,
 }
 
 #[derive(Default)]
@@ -107,7 +107,7 @@ pub(super) async fn set_up(shared: &Weak<Shared>, link: Rc<Link>) -> Result<Live
     let blocked = link.blocked();
     tasks.0.push(actix_rt::spawn(watch_blocked(blocked.clone(), Rc::downgrade(&shared))).abort_handle());
     let (generation, binder, link) = (link.generation(), Mutex::new(Some(control)), Rc::downgrade(&link));
-    Ok(Live { link, generation, publish, signals, answers, binder, blocked, tasks })
+    Ok(Live { link, generation, publish, signals, answers, binder, blocked, _tasks: tasks })
 }
 
 /// What could not go out may go out now.
@@ -145,12 +145,7 @@ fn backlog(backlog: Backlog, lost: &ShortString) -> FieldTable {
     arguments
 }
 
-async fn bind_all(
-    shared: &Shared,
-    link: &Link,
-    channel: &Channel,
-    queue: &ShortString,
-) -> Result<(), CommandError> {
+async fn bind_all(shared: &Shared, link: &Link, channel: &Channel, queue: &ShortString) -> Result<(), CommandError> {
     let bound = shared.subscriptions.signals().into_iter().filter_map(|signal| binding(&signal).ok()).map(|key| {
         let (queue, exchange) = (queue.clone(), shared.exchange.clone());
         link.answered(channel.queue_bind(queue, exchange, key, QueueBindOptions::default(), FieldTable::default()))

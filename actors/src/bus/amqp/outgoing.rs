@@ -28,9 +28,16 @@ pub(super) enum Outgoing {
 
 /// Where something goes that is not a call.
 pub(super) enum To {
-    Signal { key: ShortString },
+    Signal {
+        key: ShortString,
+    },
     /// `reply_to` is our own queue of the moment unless it is known.
-    Answer { reply_to: Option<ShortString>, correlation: ShortString, responder: ShortString, kind: &'static str },
+    Answer {
+        reply_to: Option<ShortString>,
+        correlation: ShortString,
+        responder: ShortString,
+        kind: &'static str,
+    },
 }
 
 /// A call on its way out.

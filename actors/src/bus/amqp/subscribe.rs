@@ -54,12 +54,7 @@ enum Change<'a> {
 }
 
 /// One change after the other, so that the last word is the last here, too.
-async fn change(
-    shared: &Shared,
-    deadline: Instant,
-    change: Change<'_>,
-    key: &ShortString,
-) -> Result<(), CommandError> {
+async fn change(shared: &Shared, deadline: Instant, change: Change<'_>, key: &ShortString) -> Result<(), CommandError> {
     let link = shared.connection.link(deadline).await?;
     let lost = || CommandError::Unknown("the connection was lost".to_owned());
     let live = shared.live().filter(|live| live.generation == link.generation()).ok_or_else(lost)?;

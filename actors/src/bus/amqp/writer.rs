@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use lapin::Channel;
+use lapin::Confirmation;
 use lapin::message::BasicReturnMessage;
 use lapin::options::BasicPublishOptions;
-use lapin::Confirmation;
-use lapin::Channel;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::line::{Line, Numbered};
