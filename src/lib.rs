@@ -106,3 +106,8 @@ struct Handlers;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/testing.md")]
 struct Testing;
+
+/// The code of the page about TLS compiles.
+#[cfg(all(doctest, feature = "amqp", feature = "redis", feature = "tls"))]
+#[doc = include_str!("../docs/tls.md")]
+struct Tls;

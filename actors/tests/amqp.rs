@@ -2,6 +2,8 @@
 #![cfg(feature = "amqp")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
 
+#[path = "amqp/alarms.rs"]
+mod alarms;
 #[path = "amqp/bus.rs"]
 mod bus;
 #[path = "amqp/bus_calls.rs"]
@@ -12,5 +14,17 @@ mod bus_common;
 mod bus_faults;
 #[path = "amqp/common.rs"]
 mod common;
+#[path = "amqp/connections.rs"]
+mod connections;
+#[path = "amqp/endings.rs"]
+mod endings;
+#[path = "amqp/outbox.rs"]
+mod outbox;
 #[path = "amqp/outcomes.rs"]
 mod outcomes;
+#[path = "amqp/restarts.rs"]
+mod restarts;
+#[path = "amqp/sends.rs"]
+mod sends;
+#[path = "amqp/topology.rs"]
+mod topology;

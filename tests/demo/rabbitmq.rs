@@ -25,7 +25,18 @@ async fn chaos_on_a_rabbitmq_kills_the_email_agent_and_loses_no_mail() {
         assert!(summary.get(key) >= least, "{key} of {summary:?}");
     }
     assert_eq!(summary.get("left"), 0, "{summary:?}\n{said}");
-    assert_eq!(delivered(&[&demo]), summary.get("queued"), "every mail that was queued, {summary:?}");
+    // A mail that failed again and again may still be delayed, of which this server does not tell.
+    let queued = summary.get("queued");
+    let rest = Demo::start(&["--bus", &url, "--broker", &url, "--agents", "email"]);
+    until(SOON, "every mail", async || match delivered(&[&demo, &rest]) {
+        all if all >= queued => Ok(()),
+        fewer => Err(format!("{fewer} of {queued}, {summary:?}")),
+    })
+    .await;
+    rest.started("email_agent").await;
+    rest.process.signal(Signal::TERM);
+    rest.ends(0).await;
+    assert_eq!(delivered(&[&demo, &rest]), queued, "{summary:?}");
 
     let shown = inspect(&url).await;
     assert!(shown.starts_with(&format!("mailer: 0 waiting, 1 dead; {COUNTS}\n")), "{shown}");

@@ -22,6 +22,7 @@ pub enum ConnectError {
     )]
     TimedOut(Duration),
     /// The TLS handshake failed, or what is set for it cannot be used.
+    #[cfg(feature = "tls")]
     #[error("no TLS: {0}")]
     Tls(String),
     /// The server wants other credentials.
@@ -51,7 +52,12 @@ impl ConnectError {
 impl Reason for ConnectError {
     /// Credentials, certificates or the virtual host have to be changed.
     fn is_permanent(&self) -> bool {
-        matches!(self, Self::Credentials(_) | Self::Tls(_) | Self::Vhost(_))
+        match self {
+            Self::Credentials(_) | Self::Vhost(_) => true,
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => true,
+            _ => false,
+        }
     }
 }
 

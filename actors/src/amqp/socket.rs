@@ -39,6 +39,7 @@ pub(super) async fn connect(
         uri(endpoint, settings),
         stream::runtime(),
         async move |_, _| {
+            be_quiet();
             let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
             let stream = stream.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
             Ok(AsyncTcpStream::Plain(Stream::new(stream)))
@@ -86,6 +87,13 @@ fn refused(error: &lapin::Error, settings: &Settings) -> ConnectError {
 #[cfg(feature = "tls")]
 fn explained(error: &io::Error, settings: &Settings) -> Option<ConnectError> {
     settings.tls.explain(&format!("{error:?}")).map(ConnectError::Tls)
+}
+
+/// The driver runs this on its own thread. What it logs there about losses is told by the connection's owner, once an outage;
+/// and of a message that comes back it would log the body.
+fn be_quiet() {
+    // For as long as the thread lives.
+    std::mem::forget(tracing::dispatcher::set_default(&tracing::Dispatch::none()));
 }
 
 fn uri(endpoint: &Endpoint, settings: &Settings) -> AMQPUri {

@@ -28,6 +28,7 @@ pub(crate) fn host_and_port(authority: &str, default_port: u16) -> Result<(Strin
 }
 
 /// A host without the brackets of an IPv6 address: as the system and certificates know it.
+#[cfg(any(feature = "amqp", feature = "tls"))]
 pub(crate) fn bare(host: &str) -> &str {
     host.trim_start_matches('[').trim_end_matches(']')
 }

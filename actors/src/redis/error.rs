@@ -21,6 +21,7 @@ pub enum ConnectError {
     )]
     TimedOut(Duration),
     /// The TLS handshake failed, or what is set for it cannot be used.
+    #[cfg(feature = "tls")]
     #[error("no TLS: {0}")]
     Tls(String),
     /// The server wants other credentials.
@@ -48,7 +49,12 @@ impl ConnectError {
 impl Reason for ConnectError {
     /// Credentials, certificates or version have to be changed.
     fn is_permanent(&self) -> bool {
-        matches!(self, Self::Credentials(_) | Self::Tls(_) | Self::TooOld(_))
+        match self {
+            Self::Credentials(_) | Self::TooOld(_) => true,
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => true,
+            _ => false,
+        }
     }
 }
 

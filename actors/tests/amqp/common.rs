@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use formicary_actors::broker::Broker;
 use formicary_actors::contract::{ConnectionState, ConsumerId, Counts, Delivered, DeliveryInlet, Outcome, Settlement};
-use formicary_actors::{AmqpConfig, Env};
+use formicary_actors::{AmqpConfig, Env, Limits};
 use formicary_protocol::{Bytes, Declarations, Field, Prefix, Queue, Value};
 use formicary_test_support::wait;
 use serde_json::json;
@@ -18,7 +18,8 @@ const DECLARATIONS: &str = r##"{
     "queues": [
         {"name": "mailer"}, {"name": "second"},
         {"name": "fan_a", "exchange": "events"}, {"name": "fan_b", "exchange": "events"},
-        {"name": "birds", "exchange": "zoo", "topics": ["bird.*"]}, {"name": "all", "exchange": "zoo", "topics": ["#"]}
+        {"name": "birds", "exchange": "zoo", "topics": ["bird.*"]}, {"name": "all", "exchange": "zoo", "topics": ["#"]},
+        {"name": "ducks", "exchange": "lake", "topics": ["duck.*"]}
     ]
 }"##;
 
@@ -37,7 +38,13 @@ macro_rules! queues {
     )+ };
 }
 
-queues!(Mailer "mailer", Second "second", FanA "fan_a", Birds "birds");
+queues!(Mailer "mailer", FanA "fan_a", Birds "birds", Ducks "ducks");
+
+pub fn env_with(set: impl FnOnce(&mut Limits)) -> Env {
+    let mut env = env();
+    set(&mut env.limits);
+    env
+}
 
 pub fn env() -> Env {
     Env::new(Prefix::default(), Arc::new(Declarations::parse(DECLARATIONS, "test").unwrap()))
@@ -105,6 +112,10 @@ impl Tray {
 
     pub fn bodies(&self) -> Vec<Bytes> {
         self.all().into_iter().map(|one| one.body).collect()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.lock().unwrap().len()
     }
 
     pub async fn until(&self, count: usize) -> Vec<Delivered> {

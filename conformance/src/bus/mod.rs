@@ -138,12 +138,16 @@ macro_rules! __bus_cases {
 #[doc(hidden)]
 pub fn run<P: BusPlace>(name: &str, case: &str) {
     // Some cases have threads of their own, which know nothing of a clock that stands still.
-    let run = || crate::case::run::<P>(name, false, async |place| find(case)(&mut Stage::new(place)).await);
-    // They look at the log and the memory of their process.
-    if ["outages::", "secrets::", "slow::"].iter().any(|group| case.starts_with(group)) {
-        return crate::alone::run(name, run);
+    const CLOCKLESS: bool = false;
+    let body = async |place: P| find(case)(&mut Stage::new(place)).await;
+    // Those that look at the log or the memory have a process of their own; some of them stop the server, too.
+    match case.split_once("::") {
+        Some(("outages" | "secrets", _)) => {
+            crate::alone::run(name, || crate::case::run_alone::<P>(name, CLOCKLESS, body));
+        }
+        Some(("slow", _)) => crate::alone::run(name, || crate::case::run::<P>(name, CLOCKLESS, body)),
+        _ => crate::case::run::<P>(name, CLOCKLESS, body),
     }
-    run();
 }
 
 type Case = for<'a> fn(&'a mut Stage) -> Soon<'a, Verdict>;

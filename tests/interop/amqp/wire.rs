@@ -56,7 +56,10 @@ async fn what_we_declare_for_python_is_what_python_declares() {
     // A dead-letter queue or a delay queue may stand beside them, under a name of its own.
     assert!(wanted("Queue.Declare", &QUEUE).is_subset(&found("queues", &QUEUE)), "{ours:#}");
     assert_eq!(found("exchanges", &EXCHANGE), wanted("Exchange.Declare", &EXCHANGE));
-    assert_eq!(found("bindings", &BINDING), wanted("Queue.Bind", &BINDING));
+    // So may the other queues of an exchange, which we declare with it.
+    let mut bindings = found("bindings", &BINDING);
+    bindings.retain(|binding| !binding.starts_with("\"wire_noted\""));
+    assert_eq!(bindings, wanted("Queue.Bind", &BINDING));
     group.stop().await;
 }
 

@@ -37,6 +37,7 @@ fn one(link: &Link, consumer: &Rc<Consumer>, settlement: Settlement, batch: Opti
         // Not held, or settled already.
         _ if !is_open => late(link, consumer, token, batch.as_deref()),
         Outcome::Ack | Outcome::Return => {
+            let outbox = if outcome == Outcome::Ack { outbox } else { Vec::new() };
             consumer.held.borrow_mut().remove(&token);
             consumer.ready.borrow_mut().add(Settled { token, outcome, outbox, batch });
         }

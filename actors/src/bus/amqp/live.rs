@@ -32,7 +32,7 @@ pub(super) struct Live {
     /// For bindings that come and go, so that one that the server refuses ends nothing else.
     pub(super) binder: Mutex<Option<Channel>>,
     blocked: watch::Receiver<Option<Arc<str>>>,
-    tasks: Tasks,
+    _tasks: Tasks,
 }
 
 #[derive(Default)]
@@ -107,7 +107,7 @@ pub(super) async fn set_up(shared: &Weak<Shared>, link: Rc<Link>) -> Result<Live
     let blocked = link.blocked();
     tasks.0.push(actix_rt::spawn(watch_blocked(blocked.clone(), Rc::downgrade(&shared))).abort_handle());
     let (generation, binder, link) = (link.generation(), Mutex::new(Some(control)), Rc::downgrade(&link));
-    Ok(Live { link, generation, publish, signals, answers, binder, blocked, tasks })
+    Ok(Live { link, generation, publish, signals, answers, binder, blocked, _tasks: tasks })
 }
 
 /// What could not go out may go out now.

@@ -62,7 +62,7 @@ impl Queue {
             out: BTreeMap::new(),
             next: 0,
             alarm: None,
-            obstacle: String::new(),
+            obstacle: "it waited too long for its turn".to_owned(),
             is_left: false,
             writer: None,
             idle: None,

@@ -205,8 +205,13 @@ impl Writer {
     }
 
     async fn channel(&self, deadline: Instant) -> Result<(Rc<Link>, Channel), CommandError> {
+        if let Err(error) = self.connection.link(Instant::now()).await {
+            self.queue.obstacle(&why(error));
+        }
         let link = self.connection.link(deadline).await?;
-        if let Some(reason) = link.blocked().borrow().clone() {
+        // Apart, so that nothing is borrowed while it waits.
+        let reason = link.blocked().borrow().clone();
+        if let Some(reason) = reason {
             return self.blocked(&link, &reason).await;
         }
         let session = self.session.borrow().clone();
