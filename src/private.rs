@@ -18,7 +18,7 @@ use crate::{Declarations, Extract, IntoAnswer, Item, Layer, Queue, Signal};
 pub use blocking::{BlockingArgument, BlockingMessage, BlockingReturned, BlockingSignal};
 pub use formicary_protocol::__field_kind as field_kind;
 pub use formicary_protocol::{Field, FieldKind};
-pub use policy::{Judge, Key};
+pub use policy::{Judge, Key, Sieve};
 pub use {serde, serde_json};
 
 /// By which `#[agent]` looks for the handlers of `A`.
@@ -43,12 +43,17 @@ pub trait SignalPayload<T> {
     type It: Signal;
     /// The value again.
     fn give(it: Self::It) -> T;
+    /// The value again, to look at.
+    fn look(it: &Self::It) -> &T;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Signal> SignalPayload<T> for () {
     type It = T;
     fn give(it: T) -> T {
+        it
+    }
+    fn look(it: &T) -> &T {
         it
     }
 }

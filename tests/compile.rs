@@ -11,17 +11,19 @@ use std::path::{Path, PathBuf};
 const LINES: usize = 8;
 const COLUMNS: usize = 160;
 
-const REFUSED: [&str; 12] = [
+const REFUSED: [&str; 14] = [
     "blocking",
     "blocking_types",
     "declare",
     "derives",
     "exhausted",
+    "filters",
     "layers",
     "options",
     "places",
     "policy",
     "policy_types",
+    "receivers",
     "signatures",
     "types",
 ];

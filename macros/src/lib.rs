@@ -163,8 +163,47 @@ pub fn derive_queue(item: TokenStream) -> TokenStream {
 ///
 /// Options: `timeout = "10s"` (default 60 s), `concurrency = 8` (default 64), `inbox = 100` (default 1,024), `rate = 10`
 /// (how many runs may begin in a second, evenly spaced; what comes faster waits in the inbox; default: no such bound),
-/// [`blocking`](agent#blocking-handlers), and [`layer = slow()`](agent#layers). With a list of signals,
-/// `#[receiver(signals::A, signals::B)]`, the payload is a `SignalValue`.
+/// [`blocking`](agent#blocking-handlers), and [`layer = slow()`](agent#layers).
+///
+/// # Several signals
+///
+/// With a list of signals, `#[receiver(signals::A, signals::B)]`, the payload is an `AnySignal`: the signal's name, its
+/// arguments as a value, and `decode` into a type. `signals = "user_*"` and `signals = ["user_*", "audit"]` name them by text:
+/// `*` is any run of characters, also none, `?` is any one character, and everything else is itself. A pattern stands for the
+/// declared signals that it matches when the agent starts; one that matches none refuses the start. Signals that are
+/// called are among them: what the receiver returns is the answer.
+///
+/// # A filter
+///
+/// `filter = Self::is_large` names a `fn(&Payload) -> bool`, which says what is handled. It is asked before the rate and the turn, and must
+/// be quick. What it refuses is counted and is nothing else. A call that it refuses is not answered by this receiver: the
+/// caller has the answer of another one, or its call runs out of time.
+///
+/// ```
+/// use formicary::prelude::*;
+///
+/// formicary::declare!("../signals.json");
+///
+/// #[derive(Default)]
+/// struct Audit;
+///
+/// #[agent]
+/// impl Audit {
+///     #[receiver(signals = ["user_*", "started"])]
+///     async fn note(&self, any: AnySignal, from: SentBy) {
+///         println!("{from}: {} {}", any.signal, any.arguments);
+///     }
+///
+///     #[receiver(filter = Self::is_early)]
+///     async fn greet(&self, user: signals::UserCreated) {
+///         println!("user {} is one of the first", user.user_id);
+///     }
+///
+///     fn is_early(user: &signals::UserCreated) -> bool {
+///         user.user_id < 100
+///     }
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn receiver(_: TokenStream, item: TokenStream) -> TokenStream {
     agent::misplaced("receiver", item.into()).into()

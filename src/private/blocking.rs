@@ -14,12 +14,17 @@ pub trait BlockingSignal<T> {
     type It: Signal + Send;
     /// The value again.
     fn give(it: Self::It) -> T;
+    /// The value again, to look at.
+    fn look(it: &Self::It) -> &T;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Signal + Send> BlockingSignal<T> for () {
     type It = T;
     fn give(it: T) -> T {
+        it
+    }
+    fn look(it: &T) -> &T {
         it
     }
 }

@@ -1,4 +1,4 @@
-//! What the values of a consumer's policy must be.
+//! What the values of options must be.
 
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
@@ -38,4 +38,11 @@ impl Serialize for Written {
 pub struct Judge {
     /// The function.
     pub ask: fn(&HandlerError) -> bool,
+}
+
+/// Holds a filter of a receiver, for the same reason.
+#[derive(Debug)]
+pub struct Sieve<P> {
+    /// The filter.
+    pub takes: fn(&P) -> bool,
 }

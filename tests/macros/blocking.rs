@@ -42,7 +42,7 @@ impl Worker {
     }
 
     #[receiver(signals::Started, signals::UserCreated, blocking)]
-    fn either(value: SignalValue, cx: &Cx, from: SentBy, mailer: Push<queues::Mailer>) -> Result {
+    fn either(value: AnySignal, cx: &Cx, from: SentBy, mailer: Push<queues::Mailer>) -> Result {
         note(format!("{} of {from} at {}", value.signal, cx.agent()));
         let text = format!("user {}", value.arguments["user_id"]);
         block_on(mailer.send(&queues::Mailer { text, email: "user@example.org".into() }))?;

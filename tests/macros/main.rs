@@ -4,6 +4,7 @@
 mod blocking;
 mod layers;
 mod policy;
+mod receivers;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -68,7 +69,7 @@ impl Everything {
     }
 
     #[receiver(signals::Started, signals::UserCreated)]
-    async fn either(&self, value: SignalValue, tasks: Tasks) -> Result {
+    async fn either(&self, value: AnySignal, tasks: Tasks) -> Result {
         let diary = self.diary.clone();
         tasks.spawn_detached("note", async move { diary.note(format!("value {}", value.signal)) })?;
         Ok(())

@@ -42,7 +42,7 @@ impl Worker {
     }
 
     #[receiver(signals::Started, signals::UserCreated, blocking)]
-    fn log(value: SignalValue) {
+    fn log(value: AnySignal) {
         let _ = value.signal;
     }
 

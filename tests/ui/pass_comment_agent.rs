@@ -55,7 +55,7 @@ impl CommentAgent {
     }
 
     #[receiver(signals::Started, signals::UserCreated)]
-    async fn log(&self, signal: SignalValue) {
+    async fn log(&self, signal: AnySignal) {
         let _ = signal.signal;
     }
 

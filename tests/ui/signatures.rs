@@ -36,7 +36,7 @@ impl Clerk {
     async fn several(&self, _: signals::Started) {}
 
     #[receiver]
-    async fn which(&self, _: SignalValue) {}
+    async fn which(&self, _: AnySignal) {}
 
     #[periodic("1s")]
     async fn mutable_extractor(&self, _: &mut Cx) {}

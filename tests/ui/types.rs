@@ -15,7 +15,7 @@ impl Clerk {
     async fn no_signal(&self, mail: Mail) {}
 
     #[receiver(Mail)]
-    async fn no_signals(&self, mail: SignalValue) {}
+    async fn no_signals(&self, mail: AnySignal) {}
 
     #[consumer(Mail)]
     async fn no_queue(&self, mail: String) {}

@@ -5,9 +5,10 @@ use std::time::Duration;
 use formicary_protocol::{Cron, Queue, Signal, check_sender};
 use serde::de::DeserializeOwned;
 
+use super::any_signal::AnySignal;
 use super::extract::{Extract, QueueUse, SignalUse};
 use super::handle::Handle;
-use super::handlers::{self, IntoAnswer, SignalValue, answer_kind};
+use super::handlers::{self, IntoAnswer, answer_kind};
 use super::plan::{
     ConsumerPlan, CronPlan, ExhaustedPlan, HandlerPlan, HookPlan, OpenConsumer, OpenReceiver, PeriodicPlan, Plan,
     ReceiverPlan, Serve, ServerPlan, Task,
@@ -20,11 +21,13 @@ mod batch;
 mod blocking;
 mod consumer;
 mod options;
+mod receiver;
 
 pub use batch::BatchOptions;
 pub use consumer::ConsumerOptions;
 pub(crate) use consumer::{Batch, Dedup};
-pub use options::{CronOptions, HookOptions, PeriodicOptions, ReceiverOptions, ServerOptions};
+pub use options::{CronOptions, HookOptions, PeriodicOptions, ServerOptions};
+pub use receiver::ReceiverOptions;
 
 /// Declares the handlers of an agent.
 ///
@@ -107,14 +110,22 @@ impl<A: 'static> AgentBuilder<A> {
         self.one_signal::<S, X, R>(name, Turn::Write, handlers::write_signal(handlers::typed::<S>, run))
     }
 
-    /// A receiver of several signals, which takes their payloads as values.
+    /// A receiver of several signals, which takes their payloads as values. `*` in a name is any run of characters, `?` any one
+    /// character: such a pattern stands for every declared signal that it matches when the agent starts, those that are
+    /// called too, whose calls the receiver then answers.
     pub fn receiver_of<X, R, F>(&mut self, signals: &[&str], name: &str, run: F) -> &mut ReceiverOptions
     where
         X: Extract,
         R: IntoAnswer,
-        F: AsyncFn(&A, SignalValue, X) -> R + 'static,
+        F: AsyncFn(&A, AnySignal, X) -> R + 'static,
     {
-        self.add_receiver::<X, R>(name, signals, None, Turn::Read, handlers::read_signal(handlers::valued, run))
+        self.add_receiver::<AnySignal, X, R>(
+            name,
+            signals,
+            None,
+            Turn::Read,
+            handlers::read_signal(handlers::valued, run),
+        )
     }
 
     /// A receiver of several signals that takes a write turn.
@@ -122,9 +133,15 @@ impl<A: 'static> AgentBuilder<A> {
     where
         X: Extract,
         R: IntoAnswer,
-        F: AsyncFn(&mut A, SignalValue, X) -> R + 'static,
+        F: AsyncFn(&mut A, AnySignal, X) -> R + 'static,
     {
-        self.add_receiver::<X, R>(name, signals, None, Turn::Write, handlers::write_signal(handlers::valued, run))
+        self.add_receiver::<AnySignal, X, R>(
+            name,
+            signals,
+            None,
+            Turn::Write,
+            handlers::write_signal(handlers::valued, run),
+        )
     }
 
     /// A consumer of the queue `Q`. `P` is what a message is decoded into: `Q::Message`, or any other type.
@@ -300,21 +317,23 @@ impl<A: 'static> AgentBuilder<A> {
         turn: Turn,
         open: OpenReceiver<A>,
     ) -> &mut ReceiverOptions {
-        self.add_receiver::<X, R>(name, &[S::NAME], Some(SignalUse::of::<S>()), turn, open)
+        self.add_receiver::<S, X, R>(name, &[S::NAME], Some(SignalUse::of::<S>()), turn, open)
     }
 
-    fn add_receiver<X: Extract, R: IntoAnswer>(
+    fn add_receiver<P: 'static, X: Extract, R: IntoAnswer>(
         &mut self,
         name: &str,
         signals: &[&str],
-        payload: Option<SignalUse>,
+        held: Option<SignalUse>,
         turn: Turn,
         open: OpenReceiver<A>,
     ) -> &mut ReceiverOptions {
         let plan = ReceiverPlan {
             handler: HandlerPlan::new::<X>(name, HandlerKind::Receiver, turn),
             signals: signals.iter().map(|signal| Arc::from(*signal)).collect(),
-            payload,
+            patterns: Vec::new(),
+            payload: (TypeId::of::<P>(), type_name::<P>()),
+            held,
             answer: answer_kind::<R::Answer>(),
             options: ReceiverOptions::default(),
             open,

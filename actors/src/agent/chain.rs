@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::Span;
 
+use super::filter::Filter;
 use super::info::{Counted, Tally};
 use super::instance::{Core, guarded_now, panic_message};
 use super::invocation::Invocation;
@@ -77,6 +78,25 @@ impl Chain {
         let span = if self.traced { span(run) } else { Span::none() };
         let since = self.meter.is_on().then(Instant::now);
         Entered { span, _running: self.meter.begin(), counted: self.tally.begin(), since, timeout }
+    }
+
+    /// Asks a filter about a payload, seen by the stall watch; `None` when it is refused. A panic counts as a run's.
+    pub(crate) fn sift<P: 'static>(&self, filter: &Filter, payload: P) -> Result<Option<P>, String> {
+        // What is refused is dropped in here, too: it is the user's.
+        let sifted = {
+            let _poll = self.watched.enter();
+            guarded_now(|| Some(payload).filter(|payload| filter.takes(payload)))
+        };
+        match &sifted {
+            Ok(Some(_)) => {}
+            Ok(None) => self.tally.filtered(),
+            Err(_) => {
+                let _running = self.meter.begin();
+                self.meter.end(Ending::Panicked, Duration::ZERO);
+                self.tally.begin().end(Ending::Panicked);
+            }
+        }
+        sifted
     }
 
     /// Waits until the rate of the handler lets another run begin.

@@ -33,14 +33,18 @@ pub(crate) fn check<A: 'static>(plan: &Plan<A>, shared: &Shared) -> Vec<String> 
                     .push(format!("`{name}` answers `{signal}` with another type than the declared {answer}: {error}"));
             }
         }
-        if receiver.signals.is_empty() {
+        if receiver.signals.is_empty() && receiver.patterns.is_empty() {
             problems.push(format!("`{name}` receives no signal: name at least one"));
         }
-        if let Some(payload) = &receiver.payload
-            && declarations.signal(payload.name).is_some()
-            && let Err(error) = (payload.hold)(declarations)
+        if let Some(held) = &receiver.held
+            && declarations.signal(held.name).is_some()
+            && let Err(error) = (held.hold)(declarations)
         {
             problems.push(format!("`{name}`: {error}"));
+        }
+        let (payload, payload_name) = receiver.payload;
+        if let Some(other) = receiver.options.filter.as_ref().and_then(|filter| filter.misfit(payload)) {
+            problems.push(format!("`{name}`: the filter looks at a `{other}`, and its payload is `{payload_name}`"));
         }
     }
     for consumer in &plan.consumers {

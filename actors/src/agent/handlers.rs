@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::access::Access;
+use super::any_signal::AnySignal;
 use super::decode::{DecodeFailure, decode_message, decode_payload, decode_value};
 use super::extract::Extract;
 use super::invocation::Invocation;
@@ -50,16 +51,6 @@ impl<T: Serialize + 'static, E: Into<HandlerError>> IntoAnswer for Result<T, E> 
     }
 }
 
-/// The payload of a receiver of several signals: which one came, and its arguments as a value.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct SignalValue {
-    /// The signal's name.
-    pub signal: String,
-    /// Its arguments, a JSON object.
-    pub arguments: Value,
-}
-
 /// What a receiver's payload is read with.
 pub(crate) type Read<S> = fn(&Shared, &Arriving) -> Result<S, DecodeFailure>;
 
@@ -69,9 +60,9 @@ pub(crate) fn typed<S: DeserializeOwned>(shared: &Shared, arriving: &Arriving) -
 }
 
 /// Reads the payload of any signal as a value.
-pub(crate) fn valued(shared: &Shared, arriving: &Arriving) -> Result<SignalValue, DecodeFailure> {
+pub(crate) fn valued(shared: &Shared, arriving: &Arriving) -> Result<AnySignal, DecodeFailure> {
     let arguments = decode_value(shared, &arriving.signal, &arriving.body)?;
-    Ok(SignalValue { signal: arriving.signal.to_string(), arguments })
+    Ok(AnySignal { signal: arriving.signal.to_string(), arguments })
 }
 
 /// An answer as a value; a handler that did not run, since a layer left it out, answers null.

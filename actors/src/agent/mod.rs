@@ -7,6 +7,7 @@
 mod access;
 mod after_ack;
 pub(crate) mod answer;
+mod any_signal;
 mod batch_handlers;
 mod begin;
 mod blocking;
@@ -19,6 +20,7 @@ mod delivery;
 mod delivery_state;
 mod exhausted;
 mod extract;
+mod filter;
 mod flag;
 mod handle;
 mod handlers;
@@ -33,6 +35,7 @@ mod lanes;
 mod life;
 mod local_tasks;
 mod own_calls;
+mod patterns;
 mod plan;
 mod queues;
 mod receive;
@@ -50,6 +53,7 @@ mod tasks;
 mod timers;
 mod turns;
 
+pub use any_signal::AnySignal;
 pub use builder::{
     AgentBuilder, BatchOptions, ConsumerOptions, CronOptions, HookOptions, PeriodicOptions, ReceiverOptions,
     ServerOptions,
@@ -58,7 +62,7 @@ pub use context::Cx;
 pub use delivery::Delivery;
 pub use extract::{Answering, Call, Exhausted, Extract, Needs, Outbox, Publish, Push, Recorder, RetryContext, SentBy};
 pub use handle::{Gone, Handle};
-pub use handlers::{IntoAnswer, SignalValue};
+pub use handlers::IntoAnswer;
 pub use info::{
     AgentInfo, BatchInfo, ConsumerInfo, CronInfo, DedupInfo, HandlerCounts, HandlerInfo, HookInfo, OutputInfo,
     PeriodicInfo, ReceiverInfo, RetryInfo,

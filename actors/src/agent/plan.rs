@@ -93,9 +93,14 @@ impl HandlerPlan {
 
 pub(crate) struct ReceiverPlan<A> {
     pub(crate) handler: HandlerPlan,
+    /// Declared names, once [`expand`](super::patterns::expand) has put them in the place of patterns.
     pub(crate) signals: Vec<Arc<str>>,
+    /// The patterns that stood there.
+    pub(crate) patterns: Vec<Arc<str>>,
+    /// The type of the payload, and its name.
+    pub(crate) payload: (TypeId, &'static str),
     /// What the payload's type holds; `None` for payloads taken as values.
-    pub(crate) payload: Option<SignalUse>,
+    pub(crate) held: Option<SignalUse>,
     pub(crate) answer: FieldKind,
     pub(crate) options: ReceiverOptions,
     pub(crate) open: OpenReceiver<A>,

@@ -30,16 +30,18 @@ struct Gathering {
 
 #[derive(Debug)]
 struct Gathered {
-    said: Vec<Option<Said>>,
+    said: Vec<Said>,
+    /// How many handlers have neither answered nor declined.
     open: usize,
 }
 
-type Said = Result<Value, RemoteFailure>;
+/// What a handler said, by its place among the keys.
+type Said = (usize, Result<Value, RemoteFailure>);
 
 /// Where a harness hears what the handlers of one signal returned.
 pub(crate) type Watch = mpsc::Sender<Answers>;
 
-/// The duty of one handler to answer. Dropped unanswered, it answers with an error.
+/// The duty of one handler to answer, or to decline. Dropped, it answers with an error.
 #[derive(Debug)]
 pub(crate) struct Ticket(Option<Duty>);
 
@@ -64,7 +66,7 @@ impl Request {
         let (sole, several) = match count {
             1 => (Some(request), None),
             _ => {
-                let answers = Mutex::new(Gathered { said: (0..count).map(|_| None).collect(), open: count });
+                let answers = Mutex::new(Gathered { said: Vec::with_capacity(count), open: count });
                 (None, Some(Arc::new(Gathering { request, answers })))
             }
         };
@@ -72,18 +74,21 @@ impl Request {
         sole.map(Duty::Sole).into_iter().chain(several).map(|duty| Ticket(Some(duty)))
     }
 
-    /// Publishes what all handlers said. Errors first: a caller that reads them must have them when the answer comes.
+    /// Publishes what the handlers said; nothing, when all have declined. Errors first: a caller that reads them must have them
+    /// when the answer comes.
     fn publish(&self, said: &mut [Said]) {
+        if said.is_empty() && self.watch.is_none() {
+            return;
+        }
         let mut body = self.encode(said);
         if let Err((kind, message)) = &body {
-            for said in said.iter_mut().filter(|said| said.as_ref().is_ok_and(|value| !value.is_null())) {
+            for (_, said) in said.iter_mut().filter(|(_, said)| said.as_ref().is_ok_and(|value| !value.is_null())) {
                 *said = Err(RemoteFailure { kind: (*kind).to_owned(), message: message.clone() });
             }
             body = self.encode(said);
         }
         let (responder, call) = (self.responder.clone(), self.id.clone());
-        let failures = self.keys.iter().zip(said.iter());
-        let failures = failures.filter_map(|(key, said)| said.as_ref().err().map(|failure| (&**key, failure)));
+        let failures = said.iter().filter_map(|(at, said)| Some((&*self.keys[*at], said.as_ref().err()?)));
         let failures: Vec<_> = failures.collect();
         let failures = match failures.is_empty() {
             true => None,
@@ -104,7 +109,7 @@ impl Request {
     }
 
     fn encode(&self, said: &[Said]) -> Result<Bytes, (&'static str, String)> {
-        let answers = self.keys.iter().zip(said).map(|(key, said)| (&**key, said.as_ref().unwrap_or(&Value::Null)));
+        let answers = said.iter().map(|(at, said)| (&*self.keys[*at], said.as_ref().unwrap_or(&Value::Null)));
         let body = encode_answers(answers).map_err(|error| ("encode", error.to_string()))?;
         let limit = self.bus.env().limits.max_body.get();
         match body.len() > limit {
@@ -115,13 +120,14 @@ impl Request {
 }
 
 impl Gathering {
-    fn said(&self, at: usize, said: Said) {
+    fn said(&self, said: Option<Said>) {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.said[at] = Some(said);
+        answers.said.extend(said);
         answers.open -= 1;
         if answers.open == 0 {
-            let mut all: Vec<_> = answers.said.drain(..).flatten().collect();
+            let mut all = std::mem::take(&mut answers.said);
             drop(answers);
+            all.sort_by_key(|(at, _)| *at);
             self.request.publish(&mut all);
         }
     }
@@ -129,7 +135,7 @@ impl Gathering {
 
 impl Ticket {
     pub(crate) fn answer(mut self, value: Value) {
-        self.say(Ok(value));
+        self.say(Some(Ok(value)));
     }
 
     pub(crate) fn fail(mut self, kind: &str, message: impl Into<String>) {
@@ -137,7 +143,12 @@ impl Ticket {
         let mut message: String = message.into();
         let cut = (0..=MAX_ERROR.min(message.len())).rev().find(|at| message.is_char_boundary(*at));
         message.truncate(cut.unwrap_or_default());
-        self.say(Err(RemoteFailure { kind: kind.to_owned(), message }));
+        self.say(Some(Err(RemoteFailure { kind: kind.to_owned(), message })));
+    }
+
+    /// The handler answers nothing, as if it did not listen.
+    pub(crate) fn decline(mut self) {
+        self.say(None);
     }
 
     /// The id of the call.
@@ -148,10 +159,10 @@ impl Ticket {
         })
     }
 
-    fn say(&mut self, said: Said) {
+    fn say(&mut self, said: Option<Result<Value, RemoteFailure>>) {
         match self.0.take() {
-            Some(Duty::Sole(request)) => request.publish(&mut [said]),
-            Some(Duty::OneOf(all, at)) => all.said(at, said),
+            Some(Duty::Sole(request)) => request.publish(said.map(|said| (0, said)).as_mut_slice()),
+            Some(Duty::OneOf(all, at)) => all.said(said.map(|said| (at, said))),
             None => {}
         }
     }
@@ -161,7 +172,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         if self.0.is_some() {
             let message = "the agent crashed or stopped while it had the request".to_owned();
-            self.say(Err(RemoteFailure { kind: "stopped".to_owned(), message }));
+            self.say(Some(Err(RemoteFailure { kind: "stopped".to_owned(), message })));
         }
     }
 }

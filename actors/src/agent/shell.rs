@@ -14,6 +14,7 @@ use super::check::check;
 use super::info::Facts;
 use super::instance::guarded;
 use super::life::{Life, Observer, StopLine, live};
+use super::patterns;
 use super::reception::Reception;
 use super::shared::{Routes, Shared};
 use super::supervisor::Supervisor;
@@ -112,7 +113,7 @@ fn prepare<A: Agent>(setup: Setup, factory: Factory<A>) -> Result<Life<A>, Refus
         A::declare(&mut builder);
         builder.build()
     });
-    let plan = match declared {
+    let mut plan = match declared {
         Ok(plan) => plan,
         Err(message) => {
             return Err((started, Error::Start { agent: type_name, place: "declaration".to_owned(), message }));
@@ -121,7 +122,8 @@ fn prepare<A: Agent>(setup: Setup, factory: Factory<A>) -> Result<Life<A>, Refus
     let agent = name.or_else(|| plan.name.clone()).unwrap_or_else(|| snake_case(&type_name));
     let shared = Shared::new(agent.as_str().into(), type_name.as_str().into(), env, buses, brokers, settings);
     let shared = Arc::new(shared);
-    let mut problems = check(&plan, &shared);
+    let mut problems = patterns::expand(&mut plan.receivers, &shared.env.declarations);
+    problems.extend(check(&plan, &shared));
     if let Err(error) = formicary_protocol::check_sender(&agent) {
         problems.push(error.to_string());
     }

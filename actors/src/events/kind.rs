@@ -54,6 +54,8 @@ kinds! {
     Failed = "failed",
     /// A signal or call was dropped: its inbox was full, or a stop or a crash cut it off.
     Dropped = "dropped",
+    /// The filter of a receiver refused a signal or a call.
+    Filtered = "filtered",
     /// Something that came in could not be used; each kind below counts its part.
     BadInput = "bad_input",
     /// A channel's name does not parse.

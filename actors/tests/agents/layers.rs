@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use chrono::{TimeZone, Utc};
-use formicary_actors::agent::{Agent, AgentBuilder, Handle, Invocation, SignalValue};
+use formicary_actors::agent::{Agent, AgentBuilder, AnySignal, Handle, Invocation};
 use formicary_actors::events::EventKind;
 use formicary_actors::layers::{Layer, LayerFuture, Next, layer};
 use formicary_actors::{CallError, Clock, Error, HandlerError};
@@ -41,9 +41,7 @@ impl Agent for Kinds {
         agent.layer(note("c")).layer(note("d"));
         agent.receiver("receiver", async |me: &Self, _: Ping, ()| me.ran("receiver")).layer(note("e"));
         agent.receiver_mut("writer", async |me: &mut Self, _: Ping, ()| me.ran("writer")).layer(note("e"));
-        agent
-            .receiver_of(&["ping"], "several", async |me: &Self, _: SignalValue, ()| me.ran("several"))
-            .layer(note("e"));
+        agent.receiver_of(&["ping"], "several", async |me: &Self, _: AnySignal, ()| me.ran("several")).layer(note("e"));
         agent
             .consumer::<Job, _, _, _, _>("consumer", async |me: &Self, _: Job, ()| me.ran("consumer"))
             .layer(note("e"));

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use formicary_actors::Error;
-use formicary_actors::agent::{Agent, AgentBuilder, Handle, Receivers, SentBy, SignalValue};
+use formicary_actors::agent::{Agent, AgentBuilder, AnySignal, Handle, Receivers, SentBy};
 use formicary_actors::events::EventKind;
 use formicary_actors::group::{AgentOptions, Group};
 use futures_util::FutureExt;
@@ -159,7 +159,7 @@ async fn a_replacement_that_hears_other_signals_leaves_what_waits_to_the_one_bef
     let gate = Arc::new(Semaphore::new(0));
     let held = gate.clone();
     me.receive(move |agent| {
-        let run = async move |me: &Open, signal: SignalValue, ()| {
+        let run = async move |me: &Open, signal: AnySignal, ()| {
             me.log.add(format!("old {} {}", signal.signal, signal.arguments["n"]));
             held.acquire().await.unwrap().forget();
         };
@@ -176,7 +176,7 @@ async fn a_replacement_that_hears_other_signals_leaves_what_waits_to_the_one_bef
         publish(signal, n as u64 + 1).await;
     }
     me.receive(|agent| {
-        agent.receiver_of(&["pong", "ask"], "several", async |me: &Open, signal: SignalValue, ()| {
+        agent.receiver_of(&["pong", "ask"], "several", async |me: &Open, signal: AnySignal, ()| {
             me.log.add(format!("new {} {}", signal.signal, signal.arguments["n"]));
         });
     })

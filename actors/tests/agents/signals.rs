@@ -1,7 +1,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use formicary_actors::agent::{Agent, AgentBuilder, Publish, SentBy, SignalValue};
+use formicary_actors::agent::{Agent, AgentBuilder, AnySignal, Publish, SentBy};
 use formicary_actors::events::EventKind;
 use formicary_actors::group::AgentOptions;
 
@@ -70,7 +70,7 @@ struct Several(Log);
 
 impl Agent for Several {
     fn declare(agent: &mut AgentBuilder<Self>) {
-        agent.receiver_of(&["ping", "pong"], "either", async |me: &Self, value: SignalValue, ()| {
+        agent.receiver_of(&["ping", "pong"], "either", async |me: &Self, value: AnySignal, ()| {
             me.0.add(format!("{} {}", value.signal, value.arguments["n"]));
         });
     }

@@ -7,6 +7,7 @@
 
 mod call;
 mod demands;
+mod filter;
 mod policy;
 
 use proc_macro2::{Ident, Span, TokenStream};

@@ -6,6 +6,7 @@ use proc_macro2::{Ident, TokenStream};
 use syn::Type;
 
 use super::policy::{self, Policy};
+use super::receiver::{self, Hears};
 use super::settings;
 use crate::options::{self, Options};
 use crate::problems::Problems;
@@ -28,9 +29,7 @@ pub(super) enum Word {
 
 /// What a handler is.
 pub(super) enum Kind {
-    Receiver {
-        signals: Vec<Type>,
-    },
+    Receiver(Hears),
     Consumer {
         queue: Option<Type>,
         policy: Policy,
@@ -55,7 +54,7 @@ pub(super) enum Kind {
 impl Kind {
     /// Whether the handler may be `blocking`.
     pub(super) fn may_block(&self) -> bool {
-        matches!(self, Self::Receiver { .. } | Self::Consumer { .. } | Self::Periodic { .. } | Self::Cron { .. })
+        matches!(self, Self::Receiver(_) | Self::Consumer { .. } | Self::Periodic { .. } | Self::Cron { .. })
     }
 }
 
@@ -96,12 +95,13 @@ pub(super) fn read(word: Word, mut all: Options, problems: &mut Problems) -> Opt
     let mut calls = TokenStream::new();
     let (kind, known) = match word {
         Word::Receiver => {
-            let signals = options.paths();
+            let hears = receiver::read(options, problems);
             calls.extend(settings::timeout(options, problems));
             calls.extend(settings::count("concurrency", options, problems));
             calls.extend(settings::count("inbox", options, problems));
             calls.extend(settings::rate(options, problems));
-            (Some(Kind::Receiver { signals }), "signals, blocking, timeout, concurrency, inbox, rate, layer")
+            let known = "types of signals, signals, filter, blocking, timeout, concurrency, inbox, rate, layer";
+            (Some(Kind::Receiver(hears)), known)
         }
         Word::Consumer => {
             let mut queues = options.paths().into_iter();

@@ -6,6 +6,7 @@ mod handler;
 mod kind;
 mod mark;
 mod policy;
+mod receiver;
 mod reserved;
 mod retry;
 mod settings;

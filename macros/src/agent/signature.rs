@@ -67,7 +67,7 @@ pub(super) fn read(
         _ => reader.turn(signature, first)?,
     };
     let payload = match kind {
-        Kind::Receiver { .. } | Kind::Consumer { .. } | Kind::Exhausted { .. } => {
+        Kind::Receiver(_) | Kind::Consumer { .. } | Kind::Exhausted { .. } => {
             Some(reader.payload(signature, types.next())?)
         }
         _ => None,

@@ -51,7 +51,7 @@ fn each_handler_is_one_call_of_the_builder() {
                 #[receiver(timeout = "1m 30s", concurrency = 8, inbox = 100)]
                 async fn one(&self, s: S) {}
                 #[receiver(S, T)]
-                async fn two(&mut self, s: SignalValue) {}
+                async fn two(&mut self, s: AnySignal) {}
                 #[consumer(Q)]
                 async fn three(&mut self, m: M) {}
                 #[consumer]
@@ -78,7 +78,7 @@ fn each_handler_is_one_call_of_the_builder() {
          .concurrency(::core::num::NonZeroUsize::MIN.saturating_add(7usize))\
          .inbox(::core::num::NonZeroUsize::MIN.saturating_add(99usize));",
         "agent.receiver_of_mut(&[<<()as::formicary::__private::SignalPayload<S>>::Itas::formicary::Signal>::NAME,",
-        "\"two\",async|me:&mutA,payload:::formicary::SignalValue,():()|",
+        "\"two\",async|me:&mutA,payload:::formicary::AnySignal,():()|",
         "agent.consumer_mut::<<()as::formicary::__private::QueueName<Q>>::It,_,_,_,_>(\"three\",async|me:&mutA,",
         "agent.consumer::<<()as::formicary::__private::QueueName<M>>::It,_,_,_,_>(\"four\",",
         "agent.periodic_mut(\"five\",::core::time::Duration::new(0u64,500000000u32),async|me:&mutA,():()|",
@@ -102,7 +102,7 @@ fn a_blocking_handler_is_a_call_without_the_agent() {
                 #[receiver(blocking, rate = 10)]
                 fn one(s: S, cx: &Cx) -> Result<u8> {}
                 #[receiver(S, T, blocking)]
-                fn two(s: SignalValue) {}
+                fn two(s: AnySignal) {}
                 #[consumer(Q, blocking)]
                 fn three(m: M) {}
                 #[periodic("1s", blocking)]
@@ -122,7 +122,7 @@ fn a_blocking_handler_is_a_call_without_the_agent() {
              .rate(::core::num::NonZeroU32::MIN.saturating_add(9u32));"
         ),
         "agent.blocking_receiver_of(&[<<()as::formicary::__private::SignalPayload<S>>::Itas::formicary::Signal>::NAME,",
-        "\"two\",|payload:::formicary::SignalValue,():()|",
+        "\"two\",|payload:::formicary::AnySignal,():()|",
         "agent.blocking_consumer::<<()as::formicary::__private::QueueName<Q>>::It,_,_,_,_>(\"three\",\
          |payload:<()as::formicary::__private::BlockingMessage<M>>::It,():()|",
         "agent.blocking_periodic(\"four\",::core::time::Duration::new(1u64,0u32),|():()|",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::ToTokens;
-use syn::{Lit, Type};
+use syn::{Expr, ExprLit, Lit, Type};
 
 use super::Options;
 use super::item::{Item, Value};
@@ -69,6 +69,21 @@ impl Options {
         }
         problems.at(&value, format!("`{name}` takes {cure}"));
         None
+    }
+
+    /// `name = "text"` or `name = ["text", "text"]`, none of them empty.
+    pub(crate) fn strings(&mut self, name: &str, cure: &str, problems: &mut Problems) -> Vec<String> {
+        let Some(value) = self.value(name, cure, problems) else { return Vec::new() };
+        let texts = match &value {
+            Value::Literal(Lit::Str(text)) => Some(vec![text.value()]),
+            Value::Other(Expr::Array(list)) => list.elems.iter().map(text).collect(),
+            _ => None,
+        };
+        let texts = texts.filter(|texts: &Vec<_>| !texts.is_empty() && texts.iter().all(|text| !text.is_empty()));
+        if texts.is_none() {
+            problems.at(&value, format!("`{name}` takes {cure}"));
+        }
+        texts.unwrap_or_default()
     }
 
     /// `name = "10s"`.
@@ -143,6 +158,13 @@ impl Options {
                 None
             }
         }
+    }
+}
+
+fn text(element: &Expr) -> Option<String> {
+    match element {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+        _ => None,
     }
 }
 

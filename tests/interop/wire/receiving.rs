@@ -16,7 +16,7 @@ struct Hears(Log);
 #[agent]
 impl Hears {
     #[receiver(signals::UserCreated, signals::Empty, signals::Rich)]
-    async fn hear(&self, signal: SignalValue, from: SentBy) {
+    async fn hear(&self, signal: AnySignal, from: SentBy) {
         self.0.add(json!([signal.signal, from.as_str(), signal.arguments]));
     }
 

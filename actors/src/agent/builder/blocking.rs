@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 
 use super::{AgentBuilder, ConsumerOptions, CronOptions, PeriodicOptions, ReceiverOptions};
 use crate::agent::extract::{Extract, SignalUse};
-use crate::agent::handlers::{IntoAnswer, SignalValue, typed, valued};
-use crate::agent::{Turn, blocking};
+use crate::agent::handlers::{IntoAnswer, typed, valued};
+use crate::agent::{AnySignal, Turn, blocking};
 
 /// Blocking handlers: plain functions, without the agent, for work that computes or blocks.
 ///
@@ -39,7 +39,7 @@ impl<A: 'static> AgentBuilder<A> {
         F: Fn(S, X) -> R + Send + Sync + 'static,
     {
         let open = blocking::signal(typed::<S>, run);
-        self.add_receiver::<X, R>(name, &[S::NAME], Some(SignalUse::of::<S>()), Turn::None, open)
+        self.add_receiver::<S, X, R>(name, &[S::NAME], Some(SignalUse::of::<S>()), Turn::None, open)
     }
 
     /// A blocking receiver of several signals.
@@ -48,9 +48,9 @@ impl<A: 'static> AgentBuilder<A> {
         X: Extract + Send,
         R: IntoAnswer,
         R::Answer: Send,
-        F: Fn(SignalValue, X) -> R + Send + Sync + 'static,
+        F: Fn(AnySignal, X) -> R + Send + Sync + 'static,
     {
-        self.add_receiver::<X, R>(name, signals, None, Turn::None, blocking::signal(valued, run))
+        self.add_receiver::<AnySignal, X, R>(name, signals, None, Turn::None, blocking::signal(valued, run))
     }
 
     /// A blocking consumer of the queue `Q`.

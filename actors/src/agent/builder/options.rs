@@ -1,4 +1,3 @@
-use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use crate::agent::timers::Overlap;
@@ -46,39 +45,6 @@ macro_rules! setters {
     ($($name:ident),+) => { $(setters!($name);)+ };
 }
 pub(super) use setters;
-
-/// Options of a receiver.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct ReceiverOptions {
-    /// How long one handling may take. Default 60 s.
-    pub timeout: Duration,
-    /// How many handlings run at once. Default 64.
-    pub concurrency: NonZeroUsize,
-    /// How many signals and calls wait; then the newest is refused. Default 1,024.
-    pub inbox: NonZeroUsize,
-    /// How many handlings may begin in a second; what comes faster waits in the inbox. Default: no such bound.
-    pub rate: Option<NonZeroU32>,
-    pub(crate) layers: Layers,
-}
-
-impl Default for ReceiverOptions {
-    fn default() -> Self {
-        const CONCURRENCY: NonZeroUsize = NonZeroUsize::new(64).unwrap();
-        const INBOX: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
-        Self { timeout: SIXTY, concurrency: CONCURRENCY, inbox: INBOX, rate: None, layers: Layers::default() }
-    }
-}
-
-impl ReceiverOptions {
-    setters!(timeout, concurrency, rate, layer);
-
-    /// Sets how many signals and calls wait.
-    pub fn inbox(&mut self, inbox: NonZeroUsize) -> &mut Self {
-        self.inbox = inbox;
-        self
-    }
-}
 
 /// Options of a periodic task.
 #[derive(Debug, Clone, Default)]

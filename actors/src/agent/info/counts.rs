@@ -25,6 +25,8 @@ pub struct HandlerCounts {
     pub cut_off: u64,
     /// What never ran: signals and calls that a full inbox or a stop refused, and runs of a timer that were left out.
     pub dropped: u64,
+    /// What a receiver's filter refused.
+    pub filtered: u64,
     /// Runs now, with those that wait for their rate or their turn.
     pub running: u64,
     /// What waits in the inbox now.
@@ -41,6 +43,7 @@ impl HandlerCounts {
         self.panicked += panicked;
         self.cut_off += cut_off;
         self.dropped += read(&tally.dropped);
+        self.filtered += read(&tally.filtered);
         // The counts of one moment need not fit each other.
         self.running += read(&tally.begun).saturating_sub(ended.iter().sum());
     }
@@ -57,13 +60,14 @@ pub(crate) struct Tally {
     panicked: AtomicU64,
     cut_off: AtomicU64,
     dropped: AtomicU64,
+    filtered: AtomicU64,
 }
 
 impl Tally {
     fn new(handler: Arc<str>, kind: HandlerKind) -> Self {
         let zero = AtomicU64::default;
-        let (begun, handled, failed, panicked, cut_off, dropped) = (zero(), zero(), zero(), zero(), zero(), zero());
-        Self { handler, kind, begun, handled, failed, panicked, cut_off, dropped }
+        let [begun, handled, failed, panicked, cut_off, dropped, filtered] = std::array::from_fn(|_| zero());
+        Self { handler, kind, begun, handled, failed, panicked, cut_off, dropped, filtered }
     }
 
     /// Begins a run.
@@ -75,6 +79,11 @@ impl Tally {
     /// Something never ran.
     pub(crate) fn dropped(&self) {
         self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A filter refused something.
+    pub(crate) fn filtered(&self) {
+        self.filtered.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -153,10 +162,11 @@ mod tests {
         }
         drop(tally.begin());
         tallies.of(&name, HandlerKind::Receiver).dropped();
+        tallies.of(&name, HandlerKind::Receiver).filtered();
         let _running = tally.begin();
         let counts = tallies.counts(&name, HandlerKind::Receiver);
-        let HandlerCounts { handled, failed, panicked, cut_off, dropped, running, waiting } = counts;
-        assert_eq!((handled, failed, panicked, cut_off, dropped, running, waiting), (1, 2, 1, 1, 1, 1, 0));
+        let HandlerCounts { handled, failed, panicked, cut_off, dropped, filtered, running, waiting } = counts;
+        assert_eq!([handled, failed, panicked, cut_off, dropped, filtered, running, waiting], [1, 2, 1, 1, 1, 1, 1, 0]);
         assert_eq!(tallies.counts(&name, HandlerKind::Cron), HandlerCounts::default());
     }
 }

@@ -34,6 +34,10 @@ pub struct ReceiverInfo {
     pub handler: HandlerInfo,
     /// The signals, one or more.
     pub signals: Vec<String>,
+    /// The patterns that some or all of the signals come from.
+    pub patterns: Vec<String>,
+    /// Whether a filter says which payloads are handled.
+    pub filter: bool,
     /// How many handlings run at once.
     pub concurrency: usize,
     /// How many signals and calls may wait.
@@ -202,6 +206,8 @@ impl<A> Declared<'_, A> {
         let receivers = plans.into_iter().map(|plan| ReceiverInfo {
             handler: self.handler(&plan.handler, Some(plan.options.timeout), plan.options.layers.0.len()),
             signals: plan.signals.iter().map(ToString::to_string).collect(),
+            patterns: plan.patterns.iter().map(ToString::to_string).collect(),
+            filter: plan.options.filter.is_some(),
             concurrency: plan.options.concurrency.get(),
             inbox: plan.options.inbox.get(),
             rate: plan.options.rate.map(Into::into),

@@ -61,13 +61,14 @@ pub(crate) fn nonzero<'a>(counts: impl IntoIterator<Item = (u64, &'a str)>) -> S
 
 impl fmt::Display for HandlerCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { handled, failed, panicked, cut_off, dropped, running, waiting } = *self;
+        let Self { handled, failed, panicked, cut_off, dropped, filtered, running, waiting } = *self;
         f.write_str(&nonzero([
             (handled, "handled"),
             (failed, "failed"),
             (panicked, "panicked"),
             (cut_off, "cut off"),
             (dropped, "dropped"),
+            (filtered, "filtered"),
             (running, "running"),
             (waiting, "waiting"),
         ]))
@@ -91,7 +92,9 @@ impl AgentInfo {
         }
         for receiver in &self.receivers {
             let at_once = format!("{} at once", receiver.concurrency);
-            let how = [Some(at_once), rate(receiver.rate)];
+            let patterns = (!receiver.patterns.is_empty()).then(|| format!("by {}", receiver.patterns.join(", ")));
+            let filter = receiver.filter.then(|| "filtered".to_owned());
+            let how = [Some(at_once), rate(receiver.rate), patterns, filter];
             add(&mut rows, "receives", &receiver.handler, receiver.signals.join(", "), how.into());
         }
         for consumer in &self.consumers {

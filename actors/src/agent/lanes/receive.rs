@@ -9,6 +9,7 @@ use formicary_protocol::Value;
 use super::Row;
 use crate::agent::chain::{Chain, Entered, Ran};
 use crate::agent::decode::DecodeFailure;
+use crate::agent::filter::Filter;
 use crate::agent::instance::{Core, Instance, guarded_now};
 use crate::agent::invocation::Invocation;
 use crate::agent::receive::{Arrived, ReceiverInbox, dropped};
@@ -18,7 +19,7 @@ use crate::agent::shared::Shared;
 use crate::agent::turns::{Guard, Turn};
 use crate::contract::Arriving;
 use crate::error::HandlerError;
-use crate::events::DropReason;
+use crate::events::{DropReason, Event, EventKind};
 use crate::layers::LayerResult;
 use crate::load::InHand;
 
@@ -30,6 +31,7 @@ pub(crate) struct ReceiveLane {
     turn: Turn,
     timeout: Duration,
     chain: Rc<Chain>,
+    filter: Option<Filter>,
     run: Invocation,
     /// While it looks or handles, the group has something in hand.
     in_hand: Option<InHand>,
@@ -57,6 +59,7 @@ impl ReceiveLane {
             turn: plan.handler.turn,
             timeout: options.timeout,
             chain: chain.clone(),
+            filter: options.filter.clone(),
             run: Invocation::new(core, core.cx.clone(), &plan.handler),
             in_hand: None,
             holds: false,
@@ -94,25 +97,38 @@ impl ReceiveLane {
         }
     }
 
-    /// Decodes the payload. What cannot be decoded is counted and, if it is a call, answered with an error.
-    pub(crate) fn read<S>(
+    /// Decodes the payload, and asks the filter. What cannot be decoded is counted and, if it is a call, answered with an error.
+    pub(crate) fn read<S: 'static>(
         &mut self,
         arrived: Arrived,
         read: impl FnOnce(&Shared, &Arriving) -> Result<S, DecodeFailure>,
     ) -> Option<(S, Option<Ticket>)> {
         let Arrived { arriving, ticket } = arrived;
         let shared = &self.core.shared;
-        match guarded_now(|| read(shared, &arriving)) {
-            Ok(Ok(payload)) => {
+        let read = guarded_now(|| read(shared, &arriving));
+        let sifted = match (read, &self.filter) {
+            (Ok(Ok(payload)), Some(filter)) => self.chain.sift(filter, payload),
+            (Ok(Ok(payload)), None) => Ok(Some(payload)),
+            (Ok(Err(DecodeFailure { what, reason })), _) => {
+                let (env, signal, sender) = (&shared.env, &arriving.signal, &arriving.sender);
+                crate::bus::bad(env, signal, sender, what, &reason, &arriving.body);
+                ticket.into_iter().for_each(|ticket| ticket.fail("decode", &*reason));
+                return None;
+            }
+            (Err(message), _) => Err(message),
+        };
+        match sifted {
+            Ok(Some(payload)) => {
                 let Arriving { signal, sender, call, body: _ } = arriving;
                 (self.run.place, self.run.sender, self.run.call) = (Some(signal), Some(sender), call);
                 self.holds = true;
                 Some((payload, ticket))
             }
-            Ok(Err(DecodeFailure { what, reason })) => {
-                let (env, signal, sender) = (&shared.env, &arriving.signal, &arriving.sender);
-                crate::bus::bad(env, signal, sender, what, &reason, &arriving.body);
-                ticket.into_iter().for_each(|ticket| ticket.fail("decode", &*reason));
+            Ok(None) => {
+                let (agent, handler) = (|| shared.agent.clone(), || self.inbox.name.clone());
+                let event = || Event::Filtered { agent: agent(), handler: handler(), signal: arriving.signal };
+                shared.env.events.emit(EventKind::Filtered, event);
+                ticket.into_iter().for_each(Ticket::decline);
                 None
             }
             Err(message) => {

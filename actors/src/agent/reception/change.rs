@@ -8,6 +8,7 @@ use super::subscription::inboxes;
 use super::{Receiver, Reception};
 use crate::agent::builder::AgentBuilder;
 use crate::agent::check::{check, check_change};
+use crate::agent::patterns;
 use crate::agent::plan::ReceiverPlan;
 use crate::error::Error;
 
@@ -61,8 +62,9 @@ impl<A: 'static> Reception<A> {
     fn declared(&self, declare: impl FnOnce(&mut AgentBuilder<A>)) -> Result<Vec<ReceiverPlan<A>>, Error> {
         let mut builder = AgentBuilder::new();
         declare(&mut builder);
-        let plan = builder.build();
+        let mut plan = builder.build();
         let mut problems = check_change(&plan);
+        problems.extend(patterns::expand(&mut plan.receivers, &self.shared.env.declarations));
         problems.extend(check(&plan, &self.shared));
         match problems.is_empty() {
             true => Ok(plan.receivers),

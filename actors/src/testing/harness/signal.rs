@@ -60,7 +60,8 @@ impl<A: Agent> Harness<A> {
     /// Calls the agent, and returns what its caller would get.
     ///
     /// # Errors
-    /// As of [`Bus::call`](crate::bus::Bus::call): of a handler that failed [`CallError::Remote`].
+    /// As of [`Bus::call`](crate::bus::Bus::call): of a handler that failed [`CallError::Remote`]; [`CallError::Timeout`], at once,
+    /// when filters refused the call.
     ///
     /// # Panics
     /// When no receiver hears `S`, or a handler panics.
@@ -70,7 +71,14 @@ impl<A: Agent> Harness<A> {
         let body = encode_signal(ask).unwrap_or_else(|error| fail(at, &error.to_string()));
         let call = Some(self.group.env().ids.id());
         let arriving = Arriving { signal: S::NAME.into(), sender: sender.into(), call, body };
-        async move { answer::first(S::NAME, &self.ask(at, arriving).await) }
+        async move {
+            let answers = self.ask(at, arriving).await;
+            if decode_answers(&answers.body).is_ok_and(|said| said.is_empty()) {
+                let after = self.group.env().limits.call_deadline;
+                return Err(CallError::Timeout { signal: S::NAME.to_owned(), after });
+            }
+            answer::first(S::NAME, &answers)
+        }
     }
 
     async fn ask(&self, at: &'static Location<'static>, arriving: Arriving) -> Answers {
@@ -88,7 +96,7 @@ impl<A: Agent> Harness<A> {
             inlet.offer_watched(arriving, watch);
         }
         let answered = self.unless_crashed(at, answers.recv()).await;
-        // Each handler answers, if only that it was dropped.
+        // Each handler answers, if only that it was dropped; when all filters refuse, the answer is empty.
         answered.unwrap_or_else(|| fail(at, "the answer of the handlers cannot be encoded"))
     }
 }

@@ -6,6 +6,7 @@ use quote::{ToTokens, format_ident, quote};
 use super::Writer;
 use crate::agent::handler::Handler;
 use crate::agent::kind::Kind;
+use crate::agent::receiver::Hears;
 use crate::agent::settings::literal;
 use crate::agent::signature::{Payload, Turn};
 use crate::agent::types;
@@ -20,17 +21,12 @@ impl Writer<'_> {
         let name = crate::names::plain(method);
         let closure = self.closure();
         let call = match kind {
-            Kind::Receiver { signals } if signals.is_empty() => {
-                let register = self.register("receiver");
-                quote!(#register(#name, #closure))
-            }
-            Kind::Receiver { signals } => {
-                let register = self.register("receiver_of");
-                let signals = signals.iter().map(|signal| {
-                    let stand_in = self.stand_in("SignalPayload", signal);
-                    quote!(<#stand_in as ::formicary::Signal>::NAME)
-                });
-                quote!(#register(&[#(#signals),*], #name, #closure))
+            Kind::Receiver(hears) => {
+                let filter = hears.filter.as_ref().zip(signature.payload.as_ref());
+                let filter = filter.map(|(filter, payload)| self.filter(filter, &payload.ty));
+                let register = self.register(if hears.is_by_type { "receiver" } else { "receiver_of" });
+                let signals = (!hears.is_by_type).then(|| self.signals(hears));
+                quote!(#register(#signals #name, #closure) #filter)
             }
             Kind::Consumer { queue, policy } => {
                 let payload = signature.payload.as_ref();
@@ -60,6 +56,16 @@ impl Writer<'_> {
         };
         let (it, settings) = (super::builder(), types::without_self(settings, self.agent));
         quote!(#(#cfgs)* { #it.#call #settings; })
+    }
+
+    /// The list of signals, as the first argument.
+    fn signals(&self, hears: &Hears) -> TokenStream {
+        let typed = hears.signals.iter().map(|signal| {
+            let stand_in = self.stand_in("SignalPayload", signal);
+            quote!(<#stand_in as ::formicary::Signal>::NAME)
+        });
+        let all = typed.chain(hears.texts.iter().map(ToTokens::to_token_stream));
+        quote!(&[#(#all),*],)
     }
 
     /// The builder's method.
@@ -98,7 +104,7 @@ impl Writer<'_> {
                 arguments.push(quote!(<() as #demand>::#give(payload)));
             }
             (Some(_), None) => {
-                parameters.push(quote!(payload: ::formicary::SignalValue));
+                parameters.push(quote!(payload: ::formicary::AnySignal));
                 arguments.push(quote!(payload));
             }
             (None, _) => {}

@@ -22,7 +22,7 @@ impl Writer<'_> {
             all.push(quote_spanned!(first=> (): #demand));
         };
         match (kind, &signature.payload) {
-            (Kind::Receiver { signals }, _) => signals.iter().for_each(|signal| add("SignalPayload", signal)),
+            (Kind::Receiver(hears), _) => hears.signals.iter().for_each(|signal| add("SignalPayload", signal)),
             (Kind::Consumer { queue, .. }, Some(payload)) => add("QueueName", queue.as_ref().unwrap_or(&payload.ty)),
             _ => {}
         }
@@ -36,11 +36,11 @@ impl Writer<'_> {
         all
     }
 
-    /// What the payload must be; nothing when it is a `SignalValue`.
+    /// What the payload must be; nothing when it is an `AnySignal`.
     pub(super) fn payload_trait(&self) -> Option<&'static str> {
         match &self.handler.kind {
-            Kind::Receiver { signals } if !signals.is_empty() => None,
-            Kind::Receiver { .. } => Some(if self.blocks() { "BlockingSignal" } else { "SignalPayload" }),
+            Kind::Receiver(hears) if !hears.is_by_type => None,
+            Kind::Receiver(_) => Some(if self.blocks() { "BlockingSignal" } else { "SignalPayload" }),
             _ => Some(if self.blocks() { "BlockingMessage" } else { "QueuePayload" }),
         }
     }
@@ -52,7 +52,7 @@ impl Writer<'_> {
 
     /// What the method must return. Only the answer of a receiver comes back from the pool.
     pub(super) fn returned_trait(&self) -> &'static str {
-        let answers = matches!(self.handler.kind, Kind::Receiver { .. });
+        let answers = matches!(self.handler.kind, Kind::Receiver(_));
         if self.blocks() && answers { "BlockingReturned" } else { "Returned" }
     }
 

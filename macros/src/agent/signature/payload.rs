@@ -5,6 +5,7 @@ use syn::Type;
 use super::Reader;
 use crate::agent::kind::Kind;
 use crate::agent::policy::Policy;
+use crate::agent::receiver::Hears;
 use crate::agent::types::{batch, item, last_name, not_owned};
 
 const BLOCKING: &str = "a batch consumer is never `blocking`: take `blocking` away, and hand what blocks to \
@@ -25,8 +26,8 @@ impl Reader<'_> {
     pub(super) fn payload(&mut self, signature: &syn::Signature, payload: Option<&Type>) -> Option<Payload> {
         let Some(ty) = payload else {
             let example = match self.kind {
-                Kind::Receiver { signals } if signals.is_empty() => "comment: signals::UserComment",
-                Kind::Receiver { .. } => "signal: SignalValue",
+                Kind::Receiver(hears) if hears.is_by_type => "comment: signals::UserComment",
+                Kind::Receiver(_) => "signal: AnySignal",
                 _ => "mail: queues::Mailer",
             };
             let place = if self.blocking { "the first argument" } else { "the first argument after `self`" };
@@ -38,7 +39,7 @@ impl Reader<'_> {
                 .refuse_at(span, "the payload is taken by value, and its type is named: take the `&` or `impl` away");
         }
         match self.kind {
-            Kind::Receiver { signals } => self.signals(ty, signals)?,
+            Kind::Receiver(hears) => self.signals(ty, hears)?,
             Kind::Consumer { policy, .. } => return self.messages(ty, policy),
             _ => {}
         }
@@ -49,15 +50,16 @@ impl Reader<'_> {
     }
 
     /// Whether the payload is what a list of signals needs, or one signal.
-    fn signals(&mut self, ty: &Type, signals: &[Type]) -> Option<()> {
-        let is_value = last_name(ty).as_deref() == Some("SignalValue");
-        match signals {
-            [] if is_value => {
-                self.refuse(ty, "which signals? write #[receiver(signals::A, signals::B)], or take the signal's type")
-            }
-            [_, ..] if !is_value => self.refuse(
+    fn signals(&mut self, ty: &Type, hears: &Hears) -> Option<()> {
+        let is_any = last_name(ty).as_deref() == Some("AnySignal");
+        match hears.is_by_type {
+            true if is_any => self.refuse(
                 ty,
-                "a receiver with a list of signals takes a `SignalValue`; for one signal, leave the list away",
+                "which signals? write #[receiver(signals::A, signals::B)] or #[receiver(signals = \"a_*\")], or take the signal's type",
+            ),
+            false if !is_any => self.refuse(
+                ty,
+                "a receiver with a list of signals takes an `AnySignal`; for one signal, leave the list away",
             ),
             _ => Some(()),
         }
