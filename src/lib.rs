@@ -50,9 +50,9 @@ pub use formicary_actors::RedisConfig;
 pub use formicary_actors::agent::{
     Agent, AgentBuilder, AgentInfo, Answering, AnySignal, BatchInfo, BatchOptions, Call, ConsumerInfo, ConsumerOptions,
     CronInfo, CronOptions, Cx, Delivery, Exhausted, Extract, Gone, Handle, HandlerCounts, HandlerInfo, HookInfo,
-    HookOptions, IntoAnswer, Invocation, Item, Needs, Outbox, OutputInfo, Overlap, PeriodicInfo, PeriodicOptions,
-    Publish, Push, ReceiverInfo, ReceiverOptions, Receivers, Recorder, RetryContext, SentBy, ServerOptions, Settings,
-    StartFlags, Task, TaskOutcome, Tasks, Turn,
+    HookOptions, IntoAnswer, Invocation, Item, Metadata, Needs, Outbox, OutputInfo, Overlap, PeriodicInfo,
+    PeriodicOptions, Publish, Push, ReceiverInfo, ReceiverOptions, Receivers, Recorder, RetryContext, SentBy,
+    ServerOptions, Settings, StartFlags, Task, TaskOutcome, Tasks, Turn,
 };
 pub use formicary_actors::broker::{Broker, MemoryBroker};
 pub use formicary_actors::bus::{Bus, MemoryBus};
@@ -78,9 +78,9 @@ pub type Result<T = (), E = HandlerError> = std::result::Result<T, E>;
 /// What an agent's file needs: `use formicary::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Agent, AgentBuilder, AnySignal, Call, Cx, Delivery, Exhausted, Group, Handle, Item, Number, Outbox, Publish,
-        Push, Queue, Receivers, Repeater, Result, Retry, RetryContext, SentBy, Settings, Signal, Tasks, Value, agent,
-        consumer, cron, on, periodic, receiver, server,
+        Agent, AgentBuilder, AnySignal, Call, Cx, Delivery, Exhausted, Group, Handle, Item, Metadata, Number, Outbox,
+        Publish, Push, Queue, Receivers, Repeater, Result, Retry, RetryContext, SentBy, Settings, Signal, Tasks, Value,
+        agent, consumer, cron, on, periodic, receiver, server,
     };
 }
 

@@ -138,6 +138,17 @@ fn policy<A>(consumer: &ConsumerPlan<A>, shared: &Shared, problems: &mut Vec<Str
                  broker, or use `Push`"
             ));
         }
+        // Sent with an acknowledgement, a message that goes nowhere could be told to nobody.
+        let declarations = &shared.env.declarations;
+        let exchange = declarations.queue(other).and_then(|queue| queue.exchange.as_deref());
+        if let Some(exchange) = exchange
+            && !declarations.bound_to(exchange).any(|queue| queue.takes(other))
+        {
+            problems.push(format!(
+                "`{name}` has an outbox to `{other}`, whose name is the topic of what it sends, and no queue of the \
+                 exchange `{exchange}` takes that topic: add it to the topics of a queue, or use `Push` with a topic"
+            ));
+        }
     }
 }
 
@@ -170,6 +181,9 @@ fn check_needs(handler: &HandlerPlan, gives_up: bool, problems: &mut Vec<String>
     }
     if needs.retries && *kind != HandlerKind::Consumer && !gives_up {
         problems.push(format!("`{name}` asks for `RetryContext`, which only a consumer has"));
+    }
+    if needs.metadata && *kind != HandlerKind::Consumer && !gives_up {
+        problems.push(format!("`{name}` asks for `Metadata`, which only a consumer has"));
     }
     if needs.exhausted && !gives_up {
         problems.push(format!("`{name}` asks for `Exhausted`, which only a handler of `on_exhausted` has"));

@@ -4,7 +4,7 @@ use std::time::Duration;
 use formicary_protocol::{DeadReason, Failure};
 
 use super::delivery_state::DeliveryState;
-use super::extract::{Extract, Needs};
+use super::extract::{Extract, Metadata, Needs};
 use super::invocation::Invocation;
 use crate::contract::Outcome;
 use crate::error::Error;
@@ -50,8 +50,8 @@ impl Delivery {
     }
 
     /// What the broker itself says of the delivery.
-    pub fn metadata(&self) -> &[(String, String)] {
-        &self.state.delivered.metadata
+    pub fn metadata(&self) -> Metadata {
+        Metadata::of(&self.state.delivered.metadata)
     }
 
     /// The queue's name.

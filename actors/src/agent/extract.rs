@@ -2,6 +2,7 @@
 
 mod attempts;
 mod call;
+mod metadata;
 mod needs;
 mod outbox;
 mod publish;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 pub use attempts::{Exhausted, RetryContext};
 pub use call::{Answering, Call};
+pub use metadata::Metadata;
 pub use needs::Needs;
 pub(crate) use needs::{QueueUse, SignalUse};
 pub use outbox::Outbox;
@@ -44,7 +46,7 @@ use crate::error::Error;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an extractor, so a handler cannot ask for it",
     label = "not an extractor",
-    note = "arguments after the payload are extractors: SentBy, Delivery, RetryContext, Exhausted, &Cx, Publish<S>, Push<Q>, Outbox<Q>, Call<S>, Settings<T>, Tasks, or your own `impl Extract`"
+    note = "arguments after the payload are extractors: SentBy, Delivery, Metadata, RetryContext, Exhausted, &Cx, Publish<S>, Push<Q>, Outbox<Q>, Call<S>, Settings<T>, Tasks, or your own `impl Extract`"
 )]
 pub trait Extract: Sized + 'static {
     /// Says what the handler will use. The default says nothing.

@@ -60,7 +60,9 @@ pub use builder::{
 };
 pub use context::Cx;
 pub use delivery::Delivery;
-pub use extract::{Answering, Call, Exhausted, Extract, Needs, Outbox, Publish, Push, Recorder, RetryContext, SentBy};
+pub use extract::{
+    Answering, Call, Exhausted, Extract, Metadata, Needs, Outbox, Publish, Push, Recorder, RetryContext, SentBy,
+};
 pub use handle::{Gone, Handle};
 pub use handlers::IntoAnswer;
 pub use info::{

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use crate::contract::{Outcome, SendOptions, Settlement};
 use crate::events::{Event, EventKind, Events};
 
-/// The first option that plain lists and memory do not have.
-pub(crate) fn unsupported(options: &SendOptions) -> Option<&'static str> {
-    let mut rest = options.clone();
-    rest.delay = None;
-    rest.first_set()
+/// The first option that is none of those that a broker has.
+pub(crate) fn unsupported(options: &SendOptions, has: &[&str]) -> Option<&'static str> {
+    options.all_set().find(|option| !has.contains(option))
 }
 
 /// Puts the `Return`s behind everything else and the latest of them first: each goes to the head of the queue, so

@@ -30,6 +30,11 @@ pub struct SendOptions {
 impl SendOptions {
     /// The name of the first option that is set, if one is.
     pub fn first_set(&self) -> Option<&'static str> {
+        self.all_set().next()
+    }
+
+    /// The names of the options that are set.
+    pub fn all_set(&self) -> impl Iterator<Item = &'static str> {
         [
             ("delay", self.delay.is_some()),
             ("key", self.key.is_some()),
@@ -39,7 +44,7 @@ impl SendOptions {
             ("topic", self.topic.is_some()),
         ]
         .into_iter()
-        .find_map(|(name, set)| set.then_some(name))
+        .filter_map(|(name, set)| set.then_some(name))
     }
 }
 

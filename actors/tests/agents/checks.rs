@@ -16,7 +16,7 @@ struct Takes(Log);
 impl Agent for Takes {
     fn declare(agent: &mut AgentBuilder<Self>) {
         agent.receiver("typed", async |me: &Self, ping: Ping, ()| me.0.add(format!("ping {}", ping.n)));
-        agent.receiver_of(&["ask"], "value", async |me: &Self, ask: AnySignal, ()| {
+        agent.receiver_of(&["as?"], "value", async |me: &Self, ask: AnySignal, ()| {
             me.0.add(format!("ask {}", ask.arguments));
         });
         agent.consumer::<Job, _, _, _, _>("job", async |me: &Self, job: Value, ()| me.0.add(format!("job {job}")));

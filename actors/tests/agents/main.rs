@@ -9,6 +9,8 @@ mod compared;
 mod crashes;
 mod dedup;
 mod edges;
+mod exchanges;
+mod filters;
 mod info;
 mod keys;
 mod lanes;
@@ -17,6 +19,7 @@ mod logs;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod outbox;
+mod patterns;
 mod policy;
 mod policy_checks;
 mod queues;

@@ -58,6 +58,7 @@ impl<A: 'static> AgentBuilder<A> {
         X::needs(&mut needs);
         let of_items = [
             ("Delivery", needs.deliveries > 0, "each item has its own, `item.delivery()`"),
+            ("Metadata", needs.metadata, "each item has its own, `item.delivery()`"),
             ("RetryContext", needs.retries, "each item has its own attempts, `item.delivery()`"),
             ("Outbox", !needs.outboxes.is_empty(), "use `Push`, or a consumer of single messages"),
         ];

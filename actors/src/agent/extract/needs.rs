@@ -16,6 +16,8 @@ pub struct Needs {
     pub(crate) deliveries: usize,
     /// It asks for its attempts.
     pub(crate) retries: bool,
+    /// It asks what the broker says of its message.
+    pub(crate) metadata: bool,
     /// It asks why a message is given up.
     pub(crate) exhausted: bool,
     pub(crate) settings: Vec<HoldSettings>,

@@ -36,6 +36,19 @@ impl<Q: Queue> Push<Q> {
         self.send_with(message, SendOptions::default()).await
     }
 
+    /// Sends a message with a topic, to the exchange of the queue: every queue of it whose topics match gets one. Without a topic, as
+    /// by [`Push::send`], the queue's own name is the topic. An exchange whose queues have no topics gives all to all.
+    ///
+    /// # Errors
+    /// As [`Push::send`]; [`crate::SendError::NotSent`] also when no queue takes the topic, or when the queue has no exchange.
+    ///
+    /// # Cancel safety
+    /// As [`Push::send`].
+    pub async fn send_to(&self, topic: &str, message: &Q::Message) -> Result<(), Error> {
+        let options = SendOptions { topic: Some(topic.to_owned()), ..SendOptions::default() };
+        self.send_with(message, options).await
+    }
+
     /// Sends a message with options.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The broker in memory: the semantics of the Redis broker, without a server and without its persistence.
 
 mod adapter;
+mod exchanges;
 mod held;
 mod queue;
 mod requests;
@@ -16,6 +17,7 @@ use actix::WeakRecipient;
 use tokio::time::Instant;
 
 use self::adapter::{Adapter, Wake};
+use self::exchanges::{Exchanges, Route};
 use self::held::Held;
 use self::queue::QueueState;
 use self::seen::Remembered;
@@ -27,6 +29,11 @@ use crate::{AdapterContext, Env};
 ///
 /// A group makes its own; a test may make one and give it to several groups, which then share queues as processes do
 /// that share a Redis. What is in it ends with its last handle.
+///
+/// A queue that a group declares with an exchange is bound to it from the start of that group on, whether or not anybody
+/// consumes it, and for as long as the broker lives: as on RabbitMQ. A message for the exchange goes into each queue that
+/// takes it, and is from then on a matter of that queue alone: its attempts, its dead letter, its replay. What no queue
+/// takes is refused.
 #[derive(Clone)]
 pub struct MemoryBroker {
     state: Arc<Mutex<State>>,
@@ -36,6 +43,7 @@ pub struct MemoryBroker {
 #[derive(Default)]
 struct State {
     queues: BTreeMap<Arc<str>, QueueState>,
+    exchanges: Exchanges,
     members: BTreeMap<u64, WeakRecipient<Wake>>,
     attached: u64,
 }
@@ -70,6 +78,12 @@ impl MemoryBroker {
 
     /// Starts an adapter for one group on the current arbiter.
     pub fn start(&self, env: Env) -> Broker {
+        let mut state = self.state();
+        for queue in env.declarations.queues() {
+            // Whoever uses the queue is told of a contradiction to another group at the start.
+            state.exchanges.bind(queue).ok();
+        }
+        drop(state);
         let (context, state) = AdapterContext::new(env.clone());
         let port = BrokerPort::start(Adapter::new(self.clone(), context));
         Broker::new(port, env, state)
@@ -79,6 +93,11 @@ impl MemoryBroker {
     pub fn push_raw(&self, queue: &str, body: &[u8]) {
         self.state().queue(&queue.into()).push(formicary_protocol::Bytes::copy_from_slice(body));
         self.wake();
+    }
+
+    /// Why a message would go nowhere, if it would.
+    pub(crate) fn unroutable(&self, env: &Env, outgoing: &Outgoing) -> Option<String> {
+        self.state().exchanges.route(&env.declarations, outgoing).err()
     }
 
     fn wake(&self) {
@@ -102,14 +121,18 @@ impl State {
         self.queues.entry(name.clone()).or_default()
     }
 
-    fn put(&mut self, env: &Env, outgoing: Outgoing) {
-        let Outgoing { queue, body, options } = outgoing;
-        env.told_queued(&queue);
-        let queue = self.queue(&queue);
-        match options.delay {
-            None => queue.push(body),
-            Some(delay) => queue.delay(crate::clock::after(delay), Held::new(env, body)),
+    /// Puts a message where its route leads, and returns those queues.
+    fn put(&mut self, env: &Env, outgoing: Outgoing, route: Route) -> Route {
+        let Outgoing { queue: sent_to, body, options } = outgoing;
+        env.told_queued(&sent_to);
+        for queue in route.queues(&sent_to) {
+            let queue = self.queue(queue);
+            match options.delay {
+                None => queue.push(body.clone()),
+                Some(delay) => queue.delay(crate::clock::after(delay), Held::new(env, body.clone())),
+            }
         }
+        route
     }
 
     /// Delivers what can be delivered of one queue. Returns when the next delay ends.

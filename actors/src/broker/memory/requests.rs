@@ -49,7 +49,15 @@ impl Handler<Declare> for Adapter {
     type Result = ();
 
     fn handle(&mut self, declare: Declare, _: &mut Context<Self>) {
-        declare.reply.send(if self.closed { Err(CLOSED) } else { Ok(()) });
+        if self.closed {
+            return declare.reply.send(Err(CLOSED));
+        }
+        let declared = self.context.env.declarations.queue(&declare.queue);
+        let bound = declared.map_or(Ok(()), |queue| self.broker.state().exchanges.bind(queue));
+        declare.reply.send(bound.map_err(|reason| {
+            let exchange = declared.and_then(|queue| queue.exchange.as_deref()).unwrap_or_default();
+            Error::Refused { what: format!("the queue `{}` of the exchange `{exchange}`", declare.queue), reason }
+        }));
     }
 }
 
@@ -127,6 +135,7 @@ impl Handler<DescribeBroker> for Adapter {
             delay: true,
             outbox: true,
             dedup: true,
+            exchanges: true,
             full_counts: true,
             ..Capabilities::default()
         };

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix::{Context, Handler};
@@ -8,6 +9,7 @@ use super::State;
 use super::adapter::Adapter;
 use super::queue::ConsumerKey;
 use super::seen::Remembered;
+use super::send::OPTIONS;
 use crate::Env;
 use crate::broker::settled;
 use crate::contract::{Outcome, Settle, SettleError, Settlement, Settlements};
@@ -20,13 +22,13 @@ impl Handler<Settle> for Adapter {
         let Some(queue) = self.queues.get(&consumer).cloned() else {
             return reply.into_iter().for_each(|reply| reply.send(Err(SettleError::Closed(batch.len()))));
         };
-        if let Some(option) = unsupported(&batch) {
-            tracing::error!(%queue, option, "an outbox came with an option that the memory broker has not: it was refused");
+        if let Some(reason) = self.refuses(&batch) {
+            tracing::error!(%queue, reason, "what came in an outbox cannot be sent: the settlements were refused");
             return reply.into_iter().for_each(|reply| reply.send(Err(SettleError::NoOutbox)));
         }
         settled::returns_last_first(batch.as_mut_slice());
         let key = self.key(consumer);
-        let (mut late, mut sent_to) = (Vec::new(), Vec::new());
+        let (mut late, mut sent_to) = (Vec::new(), BTreeSet::new());
         let due = {
             let mut state = self.broker.state();
             let name = state.queue(&queue).consumer(&key).cloned().unwrap_or_default();
@@ -49,10 +51,16 @@ impl Handler<Settle> for Adapter {
     }
 }
 
-/// The first option of a message in an outbox that the broker lacks.
-fn unsupported(batch: &Settlements) -> Option<&'static str> {
-    let outgoing = batch.as_slice().iter().flat_map(|settlement| &settlement.outbox);
-    outgoing.map(|outgoing| &outgoing.options).find_map(settled::unsupported)
+impl Adapter {
+    /// Why a message in an outbox cannot be sent, if one cannot.
+    fn refuses(&self, batch: &Settlements) -> Option<String> {
+        let mut outgoing = batch.as_slice().iter().flat_map(|settlement| &settlement.outbox).peekable();
+        outgoing.peek()?;
+        outgoing.find_map(|outgoing| match settled::unsupported(&outgoing.options, OPTIONS) {
+            Some(option) => Some(format!("the memory broker has no option `{option}`")),
+            None => self.broker.unroutable(&self.context.env, outgoing),
+        })
+    }
 }
 
 /// The settlements of one consumer, under the lock of all queues: each is applied whole or not at all.
@@ -68,7 +76,7 @@ struct Settling<'a> {
 
 impl Settling<'_> {
     /// `false` when the message is not the consumer's any more: then nothing was done.
-    fn apply(&mut self, settlement: Settlement, sent_to: &mut Vec<Arc<str>>) -> bool {
+    fn apply(&mut self, settlement: Settlement, sent_to: &mut BTreeSet<Arc<str>>) -> bool {
         let Settlement { token, outcome, failure, outbox, seen } = settlement;
         let events = &self.env.events;
         let queue = self.state.queue(self.queue);
@@ -84,10 +92,11 @@ impl Settling<'_> {
                     Some(Remembered::New { forgot: false }) | None => {}
                 }
                 for outgoing in outbox {
-                    if !sent_to.contains(&outgoing.queue) {
-                        sent_to.push(outgoing.queue.clone());
-                    }
-                    self.state.put(self.env, outgoing);
+                    // Asked before, and no queue ever leaves its exchange.
+                    let Ok(route) = self.state.exchanges.route(&self.env.declarations, &outgoing) else { continue };
+                    let queue = outgoing.queue.clone();
+                    let route = self.state.put(self.env, outgoing, route);
+                    sent_to.extend(route.queues(&queue).iter().cloned());
                 }
             }
             Outcome::Retry { after } => {

@@ -13,6 +13,9 @@ use crate::contract::{Outgoing, Send};
 use crate::error::SendError;
 use crate::redis::{Command, CommandError, Job, MOST_REDIRECTIONS};
 
+/// What an entry of a plain list may have beside its body.
+pub(super) const OPTIONS: &[&str] = &["delay"];
+
 /// Neighbours of a batch that go out in one command.
 struct Group {
     queue: Arc<str>,
@@ -47,7 +50,7 @@ pub(super) fn send(link: &Rc<Link>, mut send: Send) {
     if link.closed.get() {
         return send.reply.send(Err(SendError::not_sent("the broker is closed")));
     }
-    if let Some(option) = send.batch.iter().find_map(|outgoing| settled::unsupported(&outgoing.options)) {
+    if let Some(option) = send.batch.iter().find_map(|outgoing| settled::unsupported(&outgoing.options, OPTIONS)) {
         return send.reply.send(Err(SendError::not_sent(format!("the redis broker has no option `{option}`"))));
     }
     let deadline = send.deadline;

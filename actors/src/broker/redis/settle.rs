@@ -3,6 +3,7 @@ use std::rc::Rc;
 use super::connection::Link;
 use super::consumer::Consumer;
 use super::pending::{Batch, End, Pending, Step};
+use super::publish::OPTIONS;
 use super::turn::Answer;
 use crate::broker::settled;
 use crate::contract::{Outcome, Reply, SettleError, Settlement, Settlements, Token};
@@ -48,10 +49,9 @@ pub(super) fn settle(
 
 /// Whether what is sent with an acknowledgement goes to queues that were named before, with options that there are.
 fn sends_well(consumer: &Consumer, settlement: &Settlement) -> bool {
-    settlement
-        .outbox
-        .iter()
-        .all(|outgoing| consumer.outbox.contains(&outgoing.queue) && settled::unsupported(&outgoing.options).is_none())
+    settlement.outbox.iter().all(|outgoing| {
+        consumer.outbox.contains(&outgoing.queue) && settled::unsupported(&outgoing.options, OPTIONS).is_none()
+    })
 }
 
 fn late(link: &Link, consumer: &Consumer, token: Token, batch: Option<&Batch>) {

@@ -46,11 +46,14 @@ impl Adapter {
         }
         let mut book = self.broker.book();
         let (mut failure, mut delay) = (None, Duration::ZERO);
+        let unroutable = |outgoing| self.broker.memory().unroutable(self.inner.env(), outgoing);
+        let unroutable = send.batch.iter().find_map(unroutable).map(SendError::not_sent);
         for outgoing in &send.batch {
             let Some(script) = book.scripts.get_mut(&*outgoing.queue) else { continue };
             delay = delay.max(script.delay);
             failure = failure.or_else(|| script.failures.pop_front());
         }
+        failure = failure.or(unroutable);
         let left = send.deadline.saturating_duration_since(Instant::now());
         let late = || SendError::not_sent("the delay that the test has set is longer than its deadline");
         (failure.or_else(|| (delay > left).then(late)), delay.min(left))
@@ -118,7 +121,8 @@ struct Passed {
 
 /// Leaves a message without the options that a broker in memory lacks.
 fn strip(outgoing: &mut Outgoing) {
-    outgoing.options = SendOptions { delay: outgoing.options.delay, ..SendOptions::default() };
+    let SendOptions { delay, topic, .. } = std::mem::take(&mut outgoing.options);
+    outgoing.options = SendOptions { delay, topic, ..SendOptions::default() };
 }
 
 /// A settlement as it is recorded, when it is applied as it stands.
@@ -275,6 +279,8 @@ impl Handler<DescribeBroker> for Adapter {
             headers: true,
             outbox: true,
             dedup: true,
+            exchanges: true,
+            full_counts: true,
             ..Capabilities::default()
         };
         let mut description = Description::new("recording", "memory://".to_owned(), capabilities);
