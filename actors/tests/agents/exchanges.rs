@@ -32,7 +32,6 @@ macro_rules! queues {
 queues! {
     Users = "users",
     Created = "created",
-    Everything = "everything",
     Left = "left",
     Right = "right",
     Plain = "plain",
@@ -53,6 +52,10 @@ fn declared(queues: &str) -> Declarations {
 
 fn on(broker: &MemoryBroker) -> GroupBuilder {
     tokio::time::pause();
+    beside(broker)
+}
+
+fn beside(broker: &MemoryBroker) -> GroupBuilder {
     Group::builder().declarations(declared(QUEUES)).broker(BrokerConfig::memory(broker.clone()))
 }
 
@@ -242,18 +245,10 @@ async fn an_outbox_that_leads_nowhere_is_refused_at_the_start() {
 
 #[actix::test]
 async fn a_recording_broker_routes_as_the_one_in_memory() {
-    tokio::time::pause();
-    let log = Log::default();
-    let seen = log.clone();
-    let agent = Harness::of(move || Takes(seen.clone())).declarations(declared(QUEUES)).start().await.unwrap();
-    let broker = agent.broker();
-    assert!(broker.pushed::<Users>().is_empty());
-    agent.stop().await;
-
     let pushing = Harness::of(|| Pushes).declarations(declared(QUEUES)).start().await.unwrap();
     assert_eq!(pushing.broker().pushed::<Users>(), [7]);
     let memory = pushing.broker().memory().clone();
-    let group = on(&memory).start().await.unwrap();
+    let group = beside(&memory).start().await.unwrap();
     assert_eq!(waiting(&group).await, [1, 1, 1, 0, 0, 0]);
     group.stop().await;
     pushing.stop().await;
