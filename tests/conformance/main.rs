@@ -6,6 +6,8 @@ mod bus_memory;
 #[cfg(feature = "redis")]
 mod bus_redis;
 mod memory;
+#[cfg(feature = "amqp")]
+mod rabbitmq;
 mod recording;
 #[cfg(feature = "redis")]
 mod redis;
