@@ -8,80 +8,98 @@ use formicary::{AmqpConfig, BrokerConfig};
 use formicary_test_support::rabbitmq::{self, Server};
 use formicary_test_support::{Need, available};
 
-const HEARTBEAT: Duration = Duration::from_millis(500);
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// A virtual host of its own on the node that the tests of this process share, or a whole node.
-enum OnRabbit {
+/// A place of its own on the node that the tests share, or a node of its own.
+enum OnRabbitMq {
     Shared(rabbitmq::Place<'static>),
-    Alone(Box<Server>),
+    Alone(Server),
 }
 
-impl OnRabbit {
-    fn url(&self, port: u16) -> String {
+impl OnRabbitMq {
+    fn config(url: &str) -> BrokerConfig {
+        let config: AmqpConfig = url.parse().unwrap();
+        BrokerConfig::amqp(config.heartbeat(HEARTBEAT).connect_deadline(HEARTBEAT * 2))
+    }
+
+    fn server(&self) -> &Server {
+        match self {
+            Self::Shared(place) => place.server(),
+            Self::Alone(server) => server,
+        }
+    }
+
+    fn url_by(&self, port: u16) -> String {
         match self {
             Self::Shared(place) => place.url_by(port),
             Self::Alone(server) => server.url_by(port),
         }
     }
 
-    fn port(&self) -> u16 {
+    /// The virtual host, which has the name of its user.
+    async fn place(&self) -> rabbitmq::Place<'_> {
         match self {
-            Self::Shared(place) => place.server().port(),
-            Self::Alone(server) => server.port(),
+            Self::Shared(place) => place.clone(),
+            Self::Alone(server) => server.place("formicary").await,
         }
     }
-
-    fn config(&self, port: u16) -> BrokerConfig {
-        let config: AmqpConfig = self.url(port).parse().unwrap();
-        BrokerConfig::amqp(config.heartbeat(HEARTBEAT))
-    }
 }
 
-fn here() -> Result<(), Missing> {
-    available(Need::RabbitMq).map_err(|missing| Missing(missing.to_string()))
-}
-
-impl Place for OnRabbit {
+impl Place for OnRabbitMq {
     async fn begin() -> Result<Self, Missing> {
-        here()?;
+        available(Need::RabbitMq).map_err(|missing| Missing(missing.to_string()))?;
         Ok(Self::Shared(rabbitmq::shared("conformance").await))
     }
 
     async fn begin_alone() -> Result<Self, Missing> {
-        here()?;
-        Ok(Self::Alone(Box::new(Server::start().await)))
+        available(Need::RabbitMq).map_err(|missing| Missing(missing.to_string()))?;
+        Ok(Self::Alone(Server::start().await))
     }
 
     fn address(&self) -> Option<SocketAddr> {
-        Some(([127, 0, 0, 1], self.port()).into())
+        Some(([127, 0, 0, 1], self.server().port()).into())
     }
 
     async fn stop(&mut self) -> bool {
-        let Self::Alone(server) = self else { return false };
-        server.stop().await;
-        true
+        match self {
+            Self::Shared(_) => false,
+            Self::Alone(server) => {
+                server.stop().await;
+                true
+            }
+        }
     }
 
     async fn restart(&mut self) -> bool {
-        let Self::Alone(server) = self else { return false };
-        server.restart().await;
-        true
+        match self {
+            Self::Shared(_) => false,
+            Self::Alone(server) => {
+                server.restart().await;
+                true
+            }
+        }
     }
 
     async fn upset(&mut self, trouble: Trouble) -> bool {
-        let Self::Alone(server) = self else { return false };
-        if trouble == Trouble::Full {
-            server.memory_alarm(true).await;
+        match (self, trouble) {
+            (Self::Alone(server), Trouble::Full) => server.memory_alarm(true).await,
+            (Self::Shared(place), Trouble::Denied) => {
+                // What a channel may do it remembers for as long as it is open.
+                place.forbid().await;
+                place.close_connections().await;
+            }
+            _ => return false,
         }
-        trouble == Trouble::Full
+        true
     }
 
     async fn mend(&mut self, trouble: Trouble) -> bool {
-        let Self::Alone(server) = self else { return false };
-        if trouble == Trouble::Full {
-            server.memory_alarm(false).await;
+        match (self, trouble) {
+            (Self::Alone(server), Trouble::Full) => server.memory_alarm(false).await,
+            (Self::Shared(place), Trouble::Denied) => place.allow().await,
+            _ => return false,
         }
-        trouble == Trouble::Full
+        true
     }
 
     fn secret(&self) -> Option<String> {
@@ -92,23 +110,40 @@ impl Place for OnRabbit {
     }
 }
 
-impl BrokerPlace for OnRabbit {
+impl BrokerPlace for OnRabbitMq {
     fn promises() -> BrokerPromises {
         let mut promises = BrokerPromises::default();
-        // What is tried again is a copy at the end of its queue, and what was in hand comes again with every connection.
+        // A retry is a message of its own, behind what waits.
         promises.retries_come_first = false;
+        // The server gives what was in hand to others as soon as the connection ends.
         promises.settles_across_outages = false;
+        // It counts neither what others have in hand nor dead letters by their reasons.
+        promises.tells_all = false;
         promises.notices_within = HEARTBEAT * 2;
+        promises.hands_on_within = HEARTBEAT * 3;
+        promises.back_within = HEARTBEAT * 4;
         promises
     }
 
     fn broker(&self) -> BrokerConfig {
-        self.config(self.port())
+        Self::config(&self.url_by(self.server().port()))
     }
 
     fn broker_at(&self, address: SocketAddr) -> Option<BrokerConfig> {
-        Some(self.config(address.port()))
+        Some(Self::config(&self.url_by(address.port())))
+    }
+
+    async fn push_raw(&self, queue: &str, body: &[u8]) -> bool {
+        let place = self.place().await;
+        let bytes = |bytes: &[u8]| bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(",");
+        let (host, queue, body) = (bytes(place.name().as_bytes()), bytes(queue.as_bytes()), bytes(body));
+        let publish = format!(
+            "rabbit_amqqueue:declare(rabbit_misc:r(<<{host}>>, queue, <<{queue}>>), true, false, [], none, <<\"test\">>),
+             rabbit_basic:publish(rabbit_misc:r(<<{host}>>, exchange, <<>>), <<{queue}>>, [{{delivery_mode, 2}}], <<{body}>>)"
+        );
+        self.server().eval(&publish).await;
+        true
     }
 }
 
-formicary::conformance::broker!(OnRabbit);
+formicary::conformance::broker!(OnRabbitMq);
