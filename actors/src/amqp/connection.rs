@@ -128,7 +128,7 @@ impl EndOnDrop {
     fn end(&self) {
         // Aborting drops what the life of the connection holds; the link goes with its last holder.
         self.task.abort();
-        self.shared.link.send_replace(Err("the connection is closed".to_owned()));
+        drop(self.shared.link.send_replace(Err("the connection is closed".to_owned())));
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) async fn run(shared: Rc<Shared>, mut backoff: Backoff) {
             Err(reason) => reason,
         };
         let reason = reason.scrubbed(&shared.endpoint);
-        shared.link.send_replace(Err(reason.to_string()));
+        drop(shared.link.send_replace(Err(reason.to_string())));
         // One line for an outage; another only if what is wrong is of another kind now.
         let news = told.as_ref().is_none_or(|old| reason.is_permanent() && discriminant(old) != discriminant(&reason));
         if news && shared.settings.quiet {
@@ -61,7 +61,7 @@ fn up(shared: &Shared, link: &Rc<Link>, was_down: bool) {
         tracing::info!("{}: connected to {} again", shared.role, shared.endpoint);
     }
     shared.tell(&State::Up { generation: link.generation() });
-    shared.link.send_replace(Ok(link.clone()));
+    drop(shared.link.send_replace(Ok(link.clone())));
 }
 
 /// Returns when the link is dead.

@@ -3,7 +3,7 @@
 use super::{CommandError, ConnectError, Endpoint, Settings, socket};
 use lapin::Channel;
 use lapin::options::BasicQosOptions;
-use std::{cell::Cell, sync::Arc, time::Duration};
+use std::{cell::Cell, pin::pin, sync::Arc, time::Duration};
 use tokio::{sync::watch, time::timeout};
 
 /// One driver connection. Owners open their channels on it; when it is gone, so are they, and another link follows.
@@ -61,7 +61,13 @@ impl Link {
     /// # Errors
     /// As the command; [`CommandError::Unknown`] when there is no answer.
     pub async fn answered<T>(&self, command: impl Future<Output = lapin::Result<T>>) -> Result<T, CommandError> {
-        let Ok(outcome) = timeout(self.answer_timeout, command).await else {
+        let mut command = pin!(command);
+        let mut answer = timeout(self.answer_timeout, &mut command).await;
+        // A server that takes nothing from us cannot answer.
+        while answer.is_err() && self.blocked.borrow().is_some() {
+            answer = timeout(self.answer_timeout, &mut command).await;
+        }
+        let Ok(outcome) = answer else {
             let reason = format!("no answer within {:?}", self.answer_timeout);
             self.give_up(ConnectError::Unreachable(reason.clone()));
             return Err(CommandError::Unknown(reason));
@@ -77,6 +83,12 @@ impl Link {
             broken.get_or_insert(reason);
             is_first
         });
+    }
+
+    /// Returns when this link is given up or lost.
+    pub async fn gone(&self) {
+        // The sender is our own, so that there is no error.
+        self.broken.subscribe().wait_for(Option::is_some).await.ok();
     }
 
     /// Something came from the server.

@@ -24,7 +24,8 @@ mod stream;
 mod tests;
 
 pub use config::AmqpConfig;
-pub use connection::{Connection, Prepare};
+pub(crate) use config::QueueKind;
+pub use connection::{Connection, Observer};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{CommandError, ConnectError};
 pub use link::Link;

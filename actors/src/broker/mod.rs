@@ -5,9 +5,13 @@
 
 #[cfg(feature = "amqp")]
 pub mod amqp;
+#[cfg(any(feature = "amqp", feature = "redis"))]
+mod batch;
 mod handle;
 mod intake;
 mod memory;
+#[cfg(any(feature = "amqp", feature = "redis"))]
+mod pause;
 mod port;
 #[cfg(feature = "redis")]
 pub mod redis;

@@ -29,7 +29,6 @@ mod inspect;
 mod intake;
 mod keys;
 mod lease;
-mod pause;
 mod pending;
 mod publish;
 mod reasons;

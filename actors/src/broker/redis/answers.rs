@@ -7,9 +7,9 @@ use super::deliver::deliver;
 use super::field::Field;
 use super::intake::{Called, Service};
 use super::keys::FORMAT;
-use super::pause::Pause;
 use super::settle::{self, NOT_NOW};
 use super::turn::{Answer, Turn};
+use crate::broker::pause::Pause;
 use crate::redis::{CommandError, Reply, Waited};
 
 /// What a consumer makes of what the server answers.

@@ -11,11 +11,11 @@ use tokio::time::{Instant, sleep_until};
 use super::connection::Link;
 use super::consume;
 use super::consumer::Consumer;
-use super::pause::Pause;
 use super::pending::Pending;
 use super::recover::in_place;
 use super::settle;
 use super::turn::{Turn, turns_at_once};
+use crate::broker::pause::Pause;
 use crate::redis::{CommandError, Connection, Reply, Waited};
 
 /// How long a read blocks: so often messages are looked for whose delay another process has set.

@@ -1,4 +1,3 @@
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,7 +7,8 @@ use super::connection::Link;
 use super::field::Field;
 use super::held::What;
 use super::reasons::word;
-use crate::contract::{Outcome, Outgoing, Reply, Seen, SettleError, Settlement, Token};
+use crate::broker::batch::Batch;
+use crate::contract::{Outcome, Outgoing, Seen, Settlement, Token};
 
 /// The longest time for which a key is remembered, some 30,000 years: with more the server could not count.
 const MOST_WINDOW_MS: u128 = 1_000_000_000_000_000;
@@ -146,52 +146,6 @@ impl Step {
             Self::Again { entry } => args.extend([word("again"), field.bytes(), entry.clone()]),
             Self::Return => args.extend([word("return"), field.bytes()]),
             Self::Dead { letter, reason } => args.extend([word("dead"), field.bytes(), letter.clone(), word(reason)]),
-        }
-    }
-}
-
-/// The settlements of one message of the contract, which are answered together.
-pub(super) struct Batch {
-    left: Cell<usize>,
-    late: RefCell<Vec<Token>>,
-    lost: Cell<usize>,
-    reply: Cell<Option<Reply<Result<(), SettleError>>>>,
-}
-
-/// How one of them ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    Applied,
-    Late,
-    Lost,
-}
-
-impl Batch {
-    pub(super) fn new(settlements: usize, reply: Reply<Result<(), SettleError>>) -> Rc<Self> {
-        Rc::new(Self {
-            left: Cell::new(settlements),
-            late: RefCell::default(),
-            lost: Cell::new(0),
-            reply: Cell::new(Some(reply)),
-        })
-    }
-
-    pub(super) fn end(&self, token: Token, end: End) {
-        match end {
-            End::Applied => {}
-            End::Late => self.late.borrow_mut().push(token),
-            End::Lost => self.lost.set(self.lost.get() + 1),
-        }
-        self.left.set(self.left.get().saturating_sub(1));
-        if self.left.get() == 0
-            && let Some(reply) = self.reply.take()
-        {
-            let late = self.late.take();
-            reply.send(match self.lost.get() {
-                0 if late.is_empty() => Ok(()),
-                0 => Err(SettleError::Late(late)),
-                lost => Err(SettleError::Closed(lost)),
-            });
         }
     }
 }

@@ -2,8 +2,9 @@ use std::rc::Rc;
 
 use super::connection::Link;
 use super::consumer::Consumer;
-use super::pending::{Batch, End, Pending, Step};
+use super::pending::{Pending, Step};
 use super::turn::Answer;
+use crate::broker::batch::{Batch, End};
 use crate::broker::settled;
 use crate::contract::{Outcome, Reply, SettleError, Settlement, Settlements, Token};
 use crate::events::{Event, EventKind};
