@@ -3,6 +3,8 @@
 //! `cargo bench --bench beside_raw` runs it, with `-- --quick` in a few seconds; `-- --help` says more. What is measured,
 //! and how, stands in `docs/benchmarks.md`.
 
+mod amqp_bus;
+mod amqp_queue;
 mod counter;
 mod environment;
 mod memory;
@@ -17,7 +19,7 @@ mod runner;
 
 use std::process::ExitCode;
 
-use formicary_test_support::{Need, available, redis};
+use formicary_test_support::{Need, available, rabbitmq, redis};
 use options::{Asked, Options};
 use runner::Runner;
 
@@ -70,6 +72,24 @@ async fn run(options: Options) -> Outcome {
             println!(
                 "Install redis-server 7 or later (scripts/test --setup does), or name it in FORMICARY_REDIS_SERVER."
             );
+        }
+    }
+    if amqp_bus::NAMES.into_iter().chain(amqp_queue::NAMES).any(|name| runner.is_asked(name)) {
+        match available(Need::RabbitMq) {
+            Ok(()) => {
+                let server = rabbitmq::Server::start().await;
+                amqp_bus::signals(&runner, &server).await?;
+                amqp_bus::calls(&runner, &server).await?;
+                amqp_queue::send(&runner, &server).await?;
+                amqp_queue::consume(&runner, &server).await?;
+            }
+            Err(missing) => {
+                println!();
+                println!("LEFT OUT: every benchmark on RabbitMQ: {missing}.");
+                println!(
+                    "Install RabbitMQ 3.10 or later (scripts/test --setup does), or name it in FORMICARY_RABBITMQ_SERVER."
+                );
+            }
         }
     }
     environment::print_load("at the end");

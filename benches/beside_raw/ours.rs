@@ -34,6 +34,19 @@ impl Handles {
     }
 }
 
+/// Consumes so many at once as the raw loop of RabbitMQ has unacknowledged.
+pub struct Consumes(pub Counter);
+
+#[agent]
+impl Consumes {
+    #[consumer(queues::Jobs, concurrency = 256)]
+    async fn work(&self, job: queues::Jobs) -> Result {
+        std::hint::black_box(job);
+        self.0.one();
+        Ok(())
+    }
+}
+
 /// What an agent sends with. Clones may leave their handler, so the benchmark uses them.
 #[derive(Clone)]
 pub struct Ways {

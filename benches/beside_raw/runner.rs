@@ -23,6 +23,13 @@ struct Round {
     each: Vec<Duration>,
 }
 
+/// Who does the work of a round.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Raw,
+    Ours,
+}
+
 pub struct Runner {
     options: Options,
 }
@@ -53,7 +60,26 @@ impl Runner {
         raw: impl AsyncFn(usize) -> Outcome<Vec<Duration>>,
         ours: impl AsyncFn(usize) -> Outcome<Vec<Duration>>,
     ) -> Outcome {
+        self.compare_prepared(bench, async |_, _| Ok(()), raw, ours).await
+    }
+
+    /// The same; before each round of a side something is prepared for it, which is not measured.
+    pub async fn compare_prepared(
+        &self,
+        bench: Bench,
+        prepare: impl AsyncFn(Side, usize) -> Outcome,
+        raw: impl AsyncFn(usize) -> Outcome<Vec<Duration>>,
+        ours: impl AsyncFn(usize) -> Outcome<Vec<Duration>>,
+    ) -> Outcome {
         let [warm_up, work] = self.rounds_of(bench.work);
+        let raw = async |work| {
+            prepare(Side::Raw, work).await?;
+            round(work, &raw).await
+        };
+        let ours = async |work| {
+            prepare(Side::Ours, work).await?;
+            round(work, &ours).await
+        };
         let failed = |side: &str, error| format!("{}, {side}: {error}", bench.name);
         for _ in 0..2 {
             raw(warm_up).await.map_err(|error| failed("raw", error))?;
@@ -61,8 +87,8 @@ impl Runner {
         }
         let (mut of_raw, mut of_ours) = (Vec::new(), Vec::new());
         for _ in 0..self.options.rounds {
-            of_raw.push(round(work, &raw).await.map_err(|error| failed("raw", error))?);
-            of_ours.push(round(work, &ours).await.map_err(|error| failed("ours", error))?);
+            of_raw.push(raw(work).await.map_err(|error| failed("raw", error))?);
+            of_ours.push(ours(work).await.map_err(|error| failed("ours", error))?);
         }
         for metric in bench.metrics {
             let values = |rounds: &[Round]| rounds.iter().map(|round| metric_of(round, metric)).collect();

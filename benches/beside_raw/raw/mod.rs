@@ -1,6 +1,8 @@
 //! The raw side: the least that does the same work with nothing but the driver.
 
 pub mod actor;
+pub mod amqp_bus;
+pub mod amqp_queue;
 pub mod bus;
 pub mod queue;
 
