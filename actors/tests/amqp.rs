@@ -1,6 +1,15 @@
-//! The AMQP broker against a real RabbitMQ.
+//! The AMQP bus and broker against a real RabbitMQ, with faults.
 #![cfg(feature = "amqp")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
+
+#[path = "amqp/bus.rs"]
+mod bus;
+#[path = "amqp/bus_calls.rs"]
+mod bus_calls;
+#[path = "amqp/bus_common.rs"]
+mod bus_common;
+#[path = "amqp/bus_faults.rs"]
+mod bus_faults;
 
 #[path = "amqp/common.rs"]
 mod common;

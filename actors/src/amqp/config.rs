@@ -4,7 +4,12 @@ use super::{Endpoint, EndpointError, Settings};
 use crate::error::Error;
 #[cfg(feature = "tls")]
 use std::path::PathBuf;
-use std::{fmt, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    num::{NonZeroU16, NonZeroU32, NonZeroU64},
+    str::FromStr,
+    time::Duration,
+};
 
 /// How a bus or a broker reaches its RabbitMQ (3.10 or later). Parsed from
 /// `amqp://[user:password@]host[:port][/vhost]`, or with the feature `tls` `amqps://…`.
@@ -25,6 +30,25 @@ pub struct AmqpConfig {
     pub(crate) endpoint: Endpoint,
     pub(crate) settings: Settings,
     pub(crate) queues: QueueKind,
+    pub(crate) backlog: Backlog,
+}
+
+/// What the server keeps for a bus that does not take it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Backlog {
+    pub(crate) messages: NonZeroU32,
+    pub(crate) bytes: NonZeroU64,
+    /// How many are handed over before the first of them is acknowledged.
+    pub(crate) prefetch: NonZeroU16,
+}
+
+impl Default for Backlog {
+    fn default() -> Self {
+        const MESSAGES: NonZeroU32 = NonZeroU32::new(16_384).unwrap();
+        const BYTES: NonZeroU64 = NonZeroU64::new(64 << 20).unwrap();
+        const PREFETCH: NonZeroU16 = NonZeroU16::new(512).unwrap();
+        Self { messages: MESSAGES, bytes: BYTES, prefetch: PREFETCH }
+    }
 }
 
 /// What kind of queues a broker declares.
@@ -86,6 +110,23 @@ impl AmqpConfig {
         self
     }
 
+    /// For a bus: how many messages, and how many bytes of them, the server keeps in each of the bus's two queues (signals,
+    /// answers) while the bus does not take them, which it does at once unless its thread stands still. Beyond that the
+    /// server drops the oldest; that it did so is counted as dropped, once a second at most. Default 16,384 and 64 MiB.
+    #[must_use]
+    pub fn backlog(mut self, messages: NonZeroU32, bytes: NonZeroU64) -> Self {
+        (self.backlog.messages, self.backlog.bytes) = (messages, bytes);
+        self
+    }
+
+    /// For a bus: how many messages of a queue are handed over before the first of them is acknowledged, so that no more than
+    /// twice so many wait in this process until they are put into inboxes. Default 512.
+    #[must_use]
+    pub fn prefetch(mut self, messages: NonZeroU16) -> Self {
+        self.backlog.prefetch = messages;
+        self
+    }
+
     /// How long one attempt to connect, log in and set up channels may take. Default 5 s.
     #[must_use]
     pub fn connect_deadline(mut self, deadline: Duration) -> Self {
@@ -108,7 +149,7 @@ impl FromStr for AmqpConfig {
 
     fn from_str(url: &str) -> Result<Self, Error> {
         let endpoint = url.parse().map_err(|error: EndpointError| Error::Settings(error.to_string()))?;
-        Ok(Self { endpoint, settings: Settings::default(), queues: QueueKind::default() })
+        Ok(Self { endpoint, settings: Settings::default(), queues: QueueKind::default(), backlog: Backlog::default() })
     }
 }
 

@@ -88,6 +88,11 @@ impl Connection {
         self.shared.link.borrow().as_ref().ok().cloned()
     }
 
+    /// Why no link is up now, if none is.
+    pub fn why_down(&self) -> Option<String> {
+        self.shared.link.borrow().as_ref().err().cloned()
+    }
+
     /// The link that is up, waited for until `deadline`.
     ///
     /// # Errors

@@ -24,8 +24,8 @@ mod stream;
 mod tests;
 
 pub use config::AmqpConfig;
-pub(crate) use config::QueueKind;
-pub use connection::{Connection, Observer};
+pub(crate) use config::{Backlog, QueueKind};
+pub use connection::{Connection, Observer, Prepare};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{CommandError, ConnectError};
 pub use link::Link;

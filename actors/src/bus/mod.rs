@@ -7,12 +7,14 @@
 pub mod amqp;
 mod handle;
 mod memory;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "amqp", feature = "redis"))]
 mod names;
 mod port;
 mod receive;
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(any(feature = "amqp", feature = "redis"))]
+mod subscriptions;
 
 pub use handle::{AnswerStream, Bus};
 pub use memory::MemoryBus;
@@ -20,8 +22,12 @@ pub use port::BusPort;
 
 pub(crate) use handle::{RawCall, until_up};
 pub(crate) use receive::bad;
+#[cfg(feature = "amqp")]
+pub(crate) use receive::fits;
 #[cfg(feature = "redis")]
+pub(crate) use receive::{Incoming, read_with};
+#[cfg(any(feature = "amqp", feature = "redis"))]
 pub(crate) use {
     names::Names,
-    receive::{Incoming, read_with},
+    subscriptions::{Subscriptions, lagged},
 };

@@ -32,14 +32,12 @@ pub(crate) fn read_with(
             return None;
         }
     };
-    if body.len() > env.limits.max_body.get() {
-        let place = match parsed {
-            // The sender stands in the channel, and there may be a million of them: the signal names the place.
-            Channel::Signal { signal, .. } => signal.to_owned(),
-            _ => "response".to_owned(),
-        };
-        let reason = format!("{} bytes; the limit is {}", body.len(), env.limits.max_body);
-        bad(env, &place, &excerpt(channel), BadInput::TooLarge, &reason, &body);
+    let place = match parsed {
+        // The sender stands in the channel, and there may be a million of them: the signal names the place.
+        Channel::Signal { signal, .. } => signal,
+        _ => "response",
+    };
+    if !fits(env, place, || excerpt(channel), &body) {
         return None;
     }
     Some(match parsed {
@@ -51,6 +49,17 @@ pub(crate) fn read_with(
             Incoming::AnswerError { responder: name(responder), call: call.into(), body }
         }
     })
+}
+
+/// Whether a body that came in is within the limit. One that is not is counted as bad input.
+pub(crate) fn fits(env: &Env, place: &str, from: impl FnOnce() -> String, body: &[u8]) -> bool {
+    let limit = env.limits.max_body;
+    if body.len() <= limit.get() {
+        return true;
+    }
+    let reason = format!("{} bytes; the limit is {limit}", body.len());
+    bad(env, place, &from(), BadInput::TooLarge, &reason, body);
+    false
 }
 
 /// Counts bad input, and logs it with where it came from and the first bytes of its body. `place` is a name of ours, of

@@ -4,8 +4,9 @@ use std::rc::Rc;
 use formicary_protocol::answer_patterns;
 use tokio::time::{Instant, timeout_at};
 
-use super::consume::{Subscriptions, receive};
+use super::consume::receive;
 use super::publish::Outgoing;
+use crate::bus::Subscriptions;
 use crate::connection::{chance, follow};
 use crate::contract::ConnectionState;
 use crate::redis::{Connection, Line, State};

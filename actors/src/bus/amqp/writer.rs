@@ -1,0 +1,169 @@
+//! The task that sends what waits in the line, and tells what became of it.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use lapin::Channel;
+use lapin::Confirmation;
+use lapin::message::BasicReturnMessage;
+use lapin::options::BasicPublishOptions;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::line::{Line, Numbered};
+use super::live::Live;
+use super::names::take_apart;
+use super::outgoing::Message;
+use super::shared::Shared;
+use crate::amqp::CommandError;
+use crate::error::CallError;
+use crate::waiter::Fail;
+
+/// Deadlines are looked at no more often than this, however many there are.
+const TICK: Duration = Duration::from_millis(5);
+
+/// What became of a message.
+enum Fate {
+    /// The server has it.
+    Confirmed {
+        /// A message that nobody listens to, often another one than this: the driver hands each that came back to
+        /// whichever confirmation comes next.
+        returned: Option<Box<BasicReturnMessage>>,
+    },
+    /// The server says that it may have been lost on the way to a queue.
+    Refused,
+    /// It never went out whole, so nobody has it.
+    Unwritten,
+    /// The connection or the channel ended before it was confirmed.
+    Lost(String),
+}
+
+pub(super) async fn run(shared: Rc<Shared>) {
+    let line = &shared.line;
+    let mut out = FuturesUnordered::new();
+    let mut current: Option<Rc<Live>> = None;
+    let waited = Cell::new(false);
+    let mut rang = Instant::now();
+    let mut alarm = pin!(sleep_until(rang));
+    loop {
+        let room = line.most_out().saturating_sub(out.len());
+        // No waker in here: what changes the line or the connection wakes this task, which asks everything again.
+        let turn = poll_fn(|_| {
+            if room == 0 || !line.is_waiting() {
+                return Poll::Pending;
+            }
+            let live = shared.live().filter(|live| live.blocked().is_none() && may_begin(line, &current, live));
+            waited.set(waited.get() || live.is_none());
+            live.map_or(Poll::Pending, Poll::Ready)
+        });
+        tokio::select! {
+            biased;
+            () = poll_fn(|cx| line.poll_over(cx)) => return,
+            Some((place, fate)) = out.next() => {
+                if let Some(live) = &current {
+                    came_back(&shared, live, place, fate);
+                }
+            }
+            () = poll_fn(|cx| poll_alarm(line, alarm.as_mut(), rang + TICK, cx)) => {
+                rang = Instant::now();
+                line.sweep(rang, || shared.refusal());
+            }
+            live = turn => {
+                if !is_same(&current, &live) {
+                    // Nobody waits for what is left of the connection before.
+                    out.clear();
+                    current = Some(live.clone());
+                }
+                let now = Instant::now();
+                for mut one in line.take(room) {
+                    if one.outgoing.deadline() <= now {
+                        one.outgoing.end(Err(shared.refusal()));
+                    } else if !one.outgoing.ready(waited.get()) {
+                        one.outgoing.end(Err(CommandError::NotSent("its sender has given it up".to_owned())));
+                    } else {
+                        out.push(send(one.place, live.publish.clone(), one.outgoing.message(&shared, &live)));
+                        line.went_out(one);
+                    }
+                }
+                waited.set(false);
+                line.ended_some();
+            }
+        }
+    }
+}
+
+fn is_same(current: &Option<Rc<Live>>, live: &Rc<Live>) -> bool {
+    current.as_ref().is_some_and(|current| Rc::ptr_eq(current, live))
+}
+
+/// What was out on a connection that is lost may come back into the line, and then goes before all else: so nothing goes out
+/// on the next one until it is known what became of it.
+fn may_begin(line: &Line, current: &Option<Rc<Live>>, live: &Rc<Live>) -> bool {
+    is_same(current, live) || line.is_nothing_out()
+}
+
+/// Ready at the first deadline. It may have come nearer since the last poll.
+fn poll_alarm(line: &Line, mut alarm: Pin<&mut Sleep>, earliest: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    let Some(deadline) = line.alarm() else { return Poll::Pending };
+    let at = deadline.max(earliest);
+    if alarm.deadline() != at {
+        alarm.as_mut().reset(at);
+    }
+    alarm.poll(cx)
+}
+
+/// The driver takes the message at the first poll, and so keeps the order in which messages are polled first.
+async fn send(place: u64, channel: Channel, message: Message) -> (u64, Fate) {
+    let Message { exchange, key, mandatory, properties, body } = message;
+    let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
+    let fate = match channel.basic_publish(exchange, key, options, &body, properties).await {
+        Err(_) => Fate::Unwritten,
+        Ok(confirmation) => match confirmation.await {
+            Ok(Confirmation::Ack(returned)) => Fate::Confirmed { returned: returned.map(Box::new) },
+            Ok(Confirmation::Nack(_) | Confirmation::NotRequested) => Fate::Refused,
+            Err(error) => Fate::Lost(CommandError::from(error).to_string()),
+        },
+    };
+    (place, fate)
+}
+
+fn came_back(shared: &Shared, live: &Rc<Live>, place: u64, fate: Fate) {
+    let outgoing = shared.line.came_back(place);
+    let outcome = match fate {
+        Fate::Confirmed { returned } => {
+            live.saw_activity();
+            if let Some(returned) = returned {
+                nobody_listens(shared, &returned);
+            }
+            Ok(())
+        }
+        Fate::Refused => Err(CommandError::Unknown("the server could not put it into every queue".to_owned())),
+        Fate::Lost(reason) => {
+            shared.lose(live, &reason);
+            Err(CommandError::Unknown(reason))
+        }
+        Fate::Unwritten => {
+            shared.lose(live, "the channel is closed");
+            match outgoing {
+                Some(outgoing) if outgoing.again() => return shared.line.put_back(Numbered { place, outgoing }),
+                _ => Err(CommandError::NotSent("the connection was lost".to_owned())),
+            }
+        }
+    };
+    if let Some(outgoing) = outgoing {
+        outgoing.end(outcome);
+    }
+    shared.line.ended_some();
+}
+
+/// Only calls come back.
+fn nobody_listens(shared: &Shared, returned: &BasicReturnMessage) {
+    let Some(id) = returned.properties.correlation_id() else { return };
+    let signal = take_apart(returned.routing_key.as_str()).map(|(signal, _)| signal.into_owned()).unwrap_or_default();
+    shared.waiter.put(Fail { id: id.as_str().into(), error: CallError::NobodyListening { signal } });
+}
