@@ -19,7 +19,7 @@ enum OnRabbitMq {
 impl OnRabbitMq {
     fn config(url: &str) -> BrokerConfig {
         let config: AmqpConfig = url.parse().unwrap();
-        BrokerConfig::amqp(config.heartbeat(HEARTBEAT).connect_deadline(HEARTBEAT * 2))
+        BrokerConfig::amqp(config.heartbeat(HEARTBEAT))
     }
 
     fn server(&self) -> &Server {
@@ -121,7 +121,6 @@ impl BrokerPlace for OnRabbitMq {
         promises.tells_all = false;
         promises.notices_within = HEARTBEAT * 2;
         promises.hands_on_within = HEARTBEAT * 3;
-        promises.back_within = HEARTBEAT * 4;
         promises
     }
 
