@@ -74,14 +74,15 @@ where
     let caller = Location::caller();
     async move {
         let end = Instant::now() + deadline;
+        let mut why = String::new();
         loop {
-            let why = match timeout_at(end, check()).await {
+            match timeout_at(end, check()).await {
                 Ok(outcome) => match outcome.met() {
                     Ok(value) => return value,
-                    Err(why) => why,
+                    Err(last) => why = last,
                 },
-                Err(_) => "; the check itself did not return".to_owned(),
-            };
+                Err(_) => why.push_str("; the check itself did not return"),
+            }
             if Instant::now() >= end {
                 panic!("waited {deadline:?} in vain for {what}{why} (at {caller})");
             }

@@ -63,7 +63,9 @@ async fn outlives(stage: &mut Stage, fault: Fault) -> Verdict {
             seen.push(number(&one));
             taker.let_settle(Settlement::new(one.token, Outcome::Ack));
         }
-        seen.iter().collect::<BTreeSet<_>>().len() == 12 && other.inspect("mailer").await.unwrap().left() == 0
+        let counts = other.inspect("mailer").await.unwrap();
+        let all = seen.iter().collect::<BTreeSet<_>>().len() == 12 && counts.left() == 0;
+        all.then_some(()).ok_or_else(|| format!("{seen:?} came, and there are {counts:?}"))
     };
     until(SOON, "all messages", done).await;
     let events = &broker.env().events;

@@ -30,7 +30,12 @@ impl Fault {
     pub async fn end(self, proxy: &Proxy) {
         match self {
             Self::Down => proxy.accept().await,
-            _ => proxy.set(Mode::Pass),
+            _ => {
+                // An adapter may have noticed on one of its connections and not yet on another. No network goes on in the
+                // middle of a stream of which it has lost a part.
+                proxy.drop_all().await;
+                proxy.set(Mode::Pass);
+            }
         }
     }
 }
