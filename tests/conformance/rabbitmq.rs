@@ -13,7 +13,7 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// A place of its own on the node that the tests share, or a node of its own.
 enum OnRabbitMq {
     Shared(rabbitmq::Place<'static>),
-    Alone(Server),
+    Alone(Box<Server>),
 }
 
 impl OnRabbitMq {
@@ -53,7 +53,7 @@ impl Place for OnRabbitMq {
 
     async fn begin_alone() -> Result<Self, Missing> {
         available(Need::RabbitMq).map_err(|missing| Missing(missing.to_string()))?;
-        Ok(Self::Alone(Server::start().await))
+        Ok(Self::Alone(Box::new(Server::start().await)))
     }
 
     fn address(&self) -> Option<SocketAddr> {
