@@ -13,9 +13,6 @@ use lapin::{BasicProperties, Connection, ConnectionProperties};
 
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// The virtual host of a whole node's own URL.
-const PLACE: &str = "formicary";
-
 /// A virtual host of its own on the node that the tests of this process share, or a whole node.
 enum OnRabbit {
     Shared(rabbitmq::Place<'static>),
@@ -24,6 +21,14 @@ enum OnRabbit {
 
 fn here() -> Result<(), Missing> {
     available(Need::RabbitMq).map_err(|missing| Missing(missing.to_string()))
+}
+
+/// What the user of a node's own URL may configure, write and read.
+async fn permit(server: &Server, pattern: &str) {
+    let name = r#"<<"formicary">>"#;
+    let to = format!("<<\"{pattern}\">>");
+    let permit = "rabbit_auth_backend_internal:set_permissions";
+    server.eval(&format!("{permit}({name}, {name}, {to}, {to}, {to}, <<\"test\">>)")).await;
 }
 
 impl OnRabbit {
@@ -69,16 +74,16 @@ impl Place for OnRabbit {
 
     async fn upset(&mut self, trouble: Trouble) -> bool {
         let (Self::Alone(server), Trouble::Denied) = (self, trouble) else { return false };
-        let place = server.place(PLACE).await;
-        place.forbid().await;
+        permit(server, "").await;
         // A channel remembers what it was once allowed.
-        place.close_connections().await;
+        let close = "rabbit_networking:close_connection(C, \"denied\")";
+        server.eval(&format!("[{close} || C <- rabbit_networking:connections()], ok")).await;
         true
     }
 
     async fn mend(&mut self, trouble: Trouble) -> bool {
         let (Self::Alone(server), Trouble::Denied) = (self, trouble) else { return false };
-        server.place(PLACE).await.allow().await;
+        permit(server, ".*").await;
         true
     }
 
