@@ -56,8 +56,8 @@ pub use formicary_actors::agent::{
     PeriodicOptions, Publish, Push, ReceiverInfo, ReceiverOptions, Receivers, Recorder, RetryContext, SentBy,
     ServerOptions, Settings, StartFlags, Task, TaskOutcome, Tasks, Turn,
 };
-pub use formicary_actors::broker::{Broker, MemoryBroker};
-pub use formicary_actors::bus::{Bus, MemoryBus};
+pub use formicary_actors::broker::{Broker, BrokerPort, Intake, MemoryBroker};
+pub use formicary_actors::bus::{Bus, BusPort, MemoryBus};
 pub use formicary_actors::contract;
 pub use formicary_actors::events::{self, Event, EventKind, Events};
 pub use formicary_actors::group::{

@@ -8,8 +8,9 @@ use tokio::sync::watch;
 
 use crate::agent::Templates;
 use crate::blocking::Pool;
+use crate::broker::settled;
 use crate::clock::seconds;
-use crate::contract::{Address, ConnectionState};
+use crate::contract::{Address, ConnectionState, Outcome};
 use crate::events::{Event, EventKind, Events};
 use crate::layers::Layers;
 use crate::load::Gauge;
@@ -109,6 +110,16 @@ impl Env {
     /// waits.
     pub fn told_queued(&self, queue: &Arc<str>) {
         self.events.emit(EventKind::Queued, || Event::Queued { queue: queue.clone() });
+    }
+
+    /// Tells what became of a message. Called by the adapter when the settlement was applied.
+    pub fn told_settled(&self, queue: &Arc<str>, consumer: &Arc<str>, outcome: &Outcome) {
+        settled::applied(&self.events, queue, consumer, outcome);
+    }
+
+    /// Tells that a settlement came too late. Called by the adapter when it refuses one.
+    pub fn told_late(&self, queue: &Arc<str>, consumer: &Arc<str>) {
+        settled::late(&self.events, queue, consumer);
     }
 
     /// The environment of a new group with everything at its default.

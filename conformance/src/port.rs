@@ -4,11 +4,12 @@
 //! stopped server would otherwise be given that very port as its own, connect to itself, and block the restart. A lock
 //! file for each port keeps parallel test processes apart.
 
-use rustix::fs::FlockOperation;
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher};
 use std::net::TcpListener;
+
+use rustix::fs::{FlockOperation, flock};
 
 const SPAN: u16 = 12_000;
 const TRIES: usize = 200;
@@ -52,7 +53,8 @@ impl Port {
         fs::create_dir_all(&locks).map_err(|error| format!("{}: {error}", locks.display()))?;
         let path = locks.join(number.to_string());
         let lock = File::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| format!("{}: {error}", path.display()))?;
+        let exclusive = FlockOperation::NonBlockingLockExclusive;
+        flock(&lock, exclusive).map_err(|error| format!("{}: {error}", path.display()))?;
 
         TcpListener::bind(("127.0.0.1", number)).map_err(|error| format!("port {number}: {error}"))?;
         Ok(Port { number, _lock: lock })

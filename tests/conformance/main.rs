@@ -7,7 +7,10 @@ mod bus_memory;
 mod bus_rabbitmq;
 #[cfg(feature = "redis")]
 mod bus_redis;
+mod file;
 mod memory;
+#[cfg(feature = "amqp")]
+mod rabbitmq;
 mod recording;
 #[cfg(feature = "redis")]
 mod redis;

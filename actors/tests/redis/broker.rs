@@ -8,7 +8,6 @@ use formicary_actors::broker::Broker;
 use formicary_actors::contract::{ConnectionState, ConsumerId, Counts, Outcome, SendOptions};
 use formicary_actors::events::EventKind;
 use formicary_actors::{Error, SendError};
-use formicary_protocol::Failure;
 use formicary_test_support::redis::Server;
 use formicary_test_support::{require_redis, wait};
 use serde_json::json;

@@ -1,17 +1,17 @@
 //! Queues whose server goes away, refuses, or answers into the void.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use formicary_actors::contract::{Outcome, SendOptions};
 use formicary_actors::events::EventKind;
 use formicary_actors::{Error, SendError};
 use formicary_test_support::proxy::{Mode, Proxy};
-use formicary_test_support::redis::{Options, Server};
+use formicary_test_support::redis::Server;
 use formicary_test_support::{require_redis, wait};
 use serde_json::json;
 
 use crate::broker::consume;
-use crate::common::{Mailer, S, ask, broker, down, settle, taken, up};
+use crate::common::{Mailer, S, broker, settle, taken};
 
 #[actix::test]
 async fn a_message_that_was_removed_at_the_server_is_late() {

@@ -66,10 +66,6 @@ pub async fn up(state: impl Fn() -> ConnectionState) {
     wait::until(10 * S, "the connection", async || state() == ConnectionState::Up).await;
 }
 
-pub async fn down(state: impl Fn() -> ConnectionState, within: Duration) {
-    wait::until(within, "the loss of the connection", async || matches!(state(), ConnectionState::Down { .. })).await;
-}
-
 /// Keeps the signals that it is offered.
 #[derive(Default)]
 pub struct Inbox(Mutex<Vec<Arriving>>);

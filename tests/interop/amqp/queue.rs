@@ -73,7 +73,8 @@ async fn on_rabbitmq_a_durable_broker_beside_python_does_not_start() {
     let peer = stage.peer(&["--consume", "notes"]).await;
     let log = Log::default();
     let refused = stage.group_on(stage.config()).agent(move || Reader(log.clone())).start().await;
-    let error = refused.err().expect("the queue of Python is not durable").to_string();
+    let Err(error) = refused else { panic!("the queue of Python is not durable") };
+    let error = error.to_string();
     assert!(error.contains("notes") && error.contains("durable"), "{error}");
     assert!(!error.contains(stage.place.password()), "{error}");
     // Python's consumer has not been disturbed.

@@ -74,10 +74,11 @@ impl Home {
     }
 }
 
-/// Removes the folder when this process ends without having done so: a node in a `static` is never dropped.
+/// Removes the folder when this process ends without having done so: a node in a `static` is never dropped. What ends the
+/// tests from a terminal, or by `timeout`, is sent to it too.
 fn cleaner(folder: &Path) -> Child {
     let mut command = Command::new("sh");
-    command.args(["-c", "cat >/dev/null; rm -rf -- \"$0\" || rm -rf -- \"$0\""]).arg(folder);
+    command.args(["-c", "trap '' HUP INT TERM; cat >/dev/null; rm -rf -- \"$0\" || rm -rf -- \"$0\""]).arg(folder);
     Child::spawn(command)
 }
 

@@ -11,7 +11,7 @@ use crate::tls::Tls;
 pub struct Options {
     pub(super) append_only: bool,
     pub(super) password: Option<String>,
-    pub(super) tls: Option<Tls>,
+    pub(super) tls: Option<Box<Tls>>,
     pub(super) args: Vec<String>,
     pub(super) env: Vec<(OsString, OsString)>,
 }
@@ -31,7 +31,7 @@ impl Options {
 
     /// Listens for TLS too, on [`Server::tls_port`].
     pub fn tls(mut self, tls: Tls) -> Self {
-        self.tls = Some(tls);
+        self.tls = Some(Box::new(tls));
         self
     }
 

@@ -1,0 +1,148 @@
+//! The broker on a real RabbitMQ.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use formicary::conformance::{BrokerPlace, BrokerPromises, Missing, Place, Trouble};
+use formicary::{AmqpConfig, BrokerConfig};
+use formicary_test_support::rabbitmq::{self, Server};
+use formicary_test_support::{Need, available};
+
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// A place of its own on the node that the tests share, or a node of its own.
+enum OnRabbitMq {
+    Shared(rabbitmq::Place<'static>),
+    Alone(Box<Server>),
+}
+
+impl OnRabbitMq {
+    fn config(url: &str) -> BrokerConfig {
+        let config: AmqpConfig = url.parse().unwrap();
+        BrokerConfig::amqp(config.heartbeat(HEARTBEAT))
+    }
+
+    fn server(&self) -> &Server {
+        match self {
+            Self::Shared(place) => place.server(),
+            Self::Alone(server) => server,
+        }
+    }
+
+    fn url_by(&self, port: u16) -> String {
+        match self {
+            Self::Shared(place) => place.url_by(port),
+            Self::Alone(server) => server.url_by(port),
+        }
+    }
+
+    /// The virtual host, which has the name of its user.
+    async fn place(&self) -> rabbitmq::Place<'_> {
+        match self {
+            Self::Shared(place) => place.clone(),
+            Self::Alone(server) => server.place("formicary").await,
+        }
+    }
+}
+
+impl Place for OnRabbitMq {
+    async fn begin() -> Result<Self, Missing> {
+        available(Need::RabbitMq).map_err(|missing| Missing(missing.to_string()))?;
+        Ok(Self::Shared(rabbitmq::shared("conformance").await))
+    }
+
+    async fn begin_alone() -> Result<Self, Missing> {
+        available(Need::RabbitMq).map_err(|missing| Missing(missing.to_string()))?;
+        Ok(Self::Alone(Box::new(Server::start().await)))
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        Some(([127, 0, 0, 1], self.server().port()).into())
+    }
+
+    async fn stop(&mut self) -> bool {
+        match self {
+            Self::Shared(_) => false,
+            Self::Alone(server) => {
+                server.stop().await;
+                true
+            }
+        }
+    }
+
+    async fn restart(&mut self) -> bool {
+        match self {
+            Self::Shared(_) => false,
+            Self::Alone(server) => {
+                server.restart().await;
+                true
+            }
+        }
+    }
+
+    async fn upset(&mut self, trouble: Trouble) -> bool {
+        match (self, trouble) {
+            (Self::Alone(server), Trouble::Full) => server.memory_alarm(true).await,
+            (Self::Shared(place), Trouble::Denied) => {
+                // What a channel may do it remembers for as long as it is open.
+                place.forbid().await;
+                place.close_connections().await;
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    async fn mend(&mut self, trouble: Trouble) -> bool {
+        match (self, trouble) {
+            (Self::Alone(server), Trouble::Full) => server.memory_alarm(false).await,
+            (Self::Shared(place), Trouble::Denied) => place.allow().await,
+            _ => return false,
+        }
+        true
+    }
+
+    fn secret(&self) -> Option<String> {
+        match self {
+            Self::Shared(place) => Some(place.password().to_owned()),
+            Self::Alone(_) => None,
+        }
+    }
+}
+
+impl BrokerPlace for OnRabbitMq {
+    fn promises() -> BrokerPromises {
+        let mut promises = BrokerPromises::default();
+        // A retry is a message of its own, behind what waits.
+        promises.retries_come_first = false;
+        // The server gives what was in hand to others as soon as the connection ends.
+        promises.settles_across_outages = false;
+        // It counts neither what others have in hand nor dead letters by their reasons.
+        promises.tells_all = false;
+        promises.notices_within = HEARTBEAT * 2;
+        promises.hands_on_within = HEARTBEAT * 3;
+        promises
+    }
+
+    fn broker(&self) -> BrokerConfig {
+        Self::config(&self.url_by(self.server().port()))
+    }
+
+    fn broker_at(&self, address: SocketAddr) -> Option<BrokerConfig> {
+        Some(Self::config(&self.url_by(address.port())))
+    }
+
+    async fn push_raw(&self, queue: &str, body: &[u8]) -> bool {
+        let place = self.place().await;
+        let bytes = |bytes: &[u8]| bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(",");
+        let (host, queue, body) = (bytes(place.name().as_bytes()), bytes(queue.as_bytes()), bytes(body));
+        let publish = format!(
+            "rabbit_amqqueue:declare(rabbit_misc:r(<<{host}>>, queue, <<{queue}>>), true, false, [], none, <<\"test\">>),
+             rabbit_basic:publish(rabbit_misc:r(<<{host}>>, exchange, <<>>), <<{queue}>>, [{{delivery_mode, 2}}], <<{body}>>)"
+        );
+        self.server().eval(&publish).await;
+        true
+    }
+}
+
+formicary::conformance::broker!(OnRabbitMq);
