@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests, which fail by panicking")]
 
 mod bus_memory;
+#[cfg(feature = "amqp")]
+mod bus_rabbitmq;
 #[cfg(feature = "redis")]
 mod bus_redis;
 mod file;

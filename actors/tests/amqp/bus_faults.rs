@@ -1,10 +1,13 @@
 //! A bus whose server goes away.
 
-use std::sync::Arc;
+use std::num::{NonZeroU16, NonZeroU32, NonZeroU64};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
+use formicary_actors::contract::{Arriving, SignalInlet};
 use formicary_actors::events::EventKind;
-use formicary_actors::{CallError, Error, SendError};
+use formicary_actors::{AmqpConfig, CallError, Error, SendError};
+use formicary_protocol::Bytes;
 use formicary_test_support::proxy::{Mode, Proxy};
 use formicary_test_support::rabbitmq::{self, Server};
 use formicary_test_support::{require_rabbitmq, wait};
@@ -108,8 +111,8 @@ async fn a_queue_or_an_exchange_that_somebody_deletes_is_there_again() {
     let (bus, inbox) = (bus(&place.url()), Arc::new(Inbox::default()));
     bus.subscribe("ping", inbox.clone()).await.unwrap();
     let events = &bus.env().events;
-    let queues = place.queues().await;
-    place.delete_queue(&queues[0].name).await;
+    // Any of its three: the server ends the consumer.
+    place.delete_queue(&place.queues().await[0].name).await;
     wait::until(5 * S, "the bus to be set up again", async || events.count(EventKind::Reconnected) == 1).await;
     let program = Program::connect(&place.url()).await;
     program.channel.exchange_delete("PUBSUB".into(), Default::default()).await.unwrap();
@@ -195,4 +198,56 @@ async fn a_server_that_takes_nothing_fails_publishers_at_their_deadline_and_list
     waiting.await.unwrap().unwrap();
     wait::until(5 * S, "what was published after it", async || inbox.bodies().contains(&"{\"n\":3}".to_owned())).await;
     assert!(!inbox.bodies().contains(&"{\"n\":2}".to_owned()));
+}
+
+/// Holds its bus's thread until it is let go.
+#[derive(Default)]
+struct Gate {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+    bodies: Mutex<Vec<Bytes>>,
+}
+
+impl SignalInlet for Gate {
+    fn offer(&self, signal: Arriving) {
+        self.bodies.lock().unwrap().push(signal.body);
+        let closed = self.opened.wait_timeout_while(self.is_open.lock().unwrap(), 20 * S, |is_open| !*is_open);
+        drop(closed.unwrap());
+    }
+}
+
+#[actix::test]
+async fn a_bus_that_stands_still_costs_the_server_bounded_memory_and_what_is_dropped_is_counted() {
+    if !require_rabbitmq("a_bus_that_stands_still_costs_the_server_bounded_memory_and_what_is_dropped_is_counted") {
+        return;
+    }
+    let place = rabbitmq::shared("a_bus_that_stands_still").await;
+    let (messages, prefetch) = (NonZeroU32::new(10).unwrap(), NonZeroU16::new(2).unwrap());
+    let config: AmqpConfig = place.url().parse().unwrap();
+    let config = config.backlog(messages, NonZeroU64::new(1 << 20).unwrap()).prefetch(prefetch);
+    let gate = Arc::new(Gate::default());
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let arbiter = actix_rt::Arbiter::new();
+    arbiter.spawn({
+        let gate = gate.clone();
+        async move {
+            let bus = formicary_actors::bus::amqp::start(&config, env()).unwrap();
+            bus.subscribe("ping", gate).await.unwrap();
+            tell.send(bus).unwrap();
+        }
+    });
+    let still = told.await.unwrap();
+    let program = Program::connect(&place.url()).await;
+    for n in 0..=200 {
+        program.signal("ping.me", n.to_string().as_bytes()).await;
+    }
+    *gate.is_open.lock().unwrap() = true;
+    gate.opened.notify_all();
+    let events = &still.env().events;
+    wait::until(5 * S, "the loss to be told", async || events.count(EventKind::Dropped) >= 1).await;
+    let newest = async || gate.bodies.lock().unwrap().last().is_some_and(|body| &body[..] == b"200");
+    wait::until(5 * S, "the newest", newest).await;
+    let got = gate.bodies.lock().unwrap().len();
+    assert!(got <= 10 + 2 * 2, "the server kept no more than its backlog: {got}");
+    arbiter.stop();
 }

@@ -1,6 +1,6 @@
 //! Takes what arrives from the driver, and acknowledges it, many with one frame.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Weak;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
 use lapin::types::DeliveryTag;
 use lapin::{Channel, Consumer};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use crate::amqp::{ConnectError, Link};
 
@@ -19,7 +19,7 @@ pub(super) type Take = Box<dyn FnMut(Delivery)>;
 /// When deliveries are acknowledged. Nobody depends on it but the server, which hands over no more than the prefetch.
 #[derive(Clone, Copy)]
 pub(super) enum Acks {
-    /// As soon as so many are there, and the rest after a second.
+    /// As soon as so many are there, and the rest within a second.
     Together(u16),
     /// Only each second.
     Slowly,
@@ -35,7 +35,8 @@ type Ack = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Takes until the consumer ends, and gives the connection up then: its end means that our queue or our channel is gone.
 pub(super) async fn run(mut consumer: Consumer, channel: Channel, link: Weak<Link>, acks: Acks, mut take: Take) {
-    let mut held = Held { channel, last: 0, count: 0, due: None };
+    let mut held = Held { channel, last: 0, count: 0 };
+    let mut rest = pin!(sleep(REST));
     let mut ack: Option<Ack> = None;
     let mut in_a_row = 0;
     let reason = loop {
@@ -48,12 +49,16 @@ pub(super) async fn run(mut consumer: Consumer, channel: Channel, link: Weak<Lin
                     biased;
                     next = consumer.next() => next,
                     () = written(&mut ack) => { ack = None; continue }
-                    () = at(held.due) => { ack = Some(held.acknowledge()); continue }
+                    () = &mut rest, if held.count > 0 => { ack = Some(held.acknowledge()); continue }
                 }
             }
         };
         match next {
             Some(Ok(delivery)) => {
+                // One timer a second, not one for each message.
+                if held.count == 0 && rest.is_elapsed() {
+                    rest.as_mut().reset(Instant::now() + REST);
+                }
                 held.took(delivery.delivery_tag);
                 take(delivery);
             }
@@ -88,28 +93,19 @@ struct Held {
     channel: Channel,
     last: DeliveryTag,
     count: u16,
-    due: Option<Instant>,
 }
 
 impl Held {
     fn took(&mut self, tag: DeliveryTag) {
         self.last = tag;
         self.count = self.count.saturating_add(1);
-        self.due.get_or_insert_with(|| Instant::now() + REST);
     }
 
     /// Acknowledges all of it. An error means that the channel is gone, and the consumer tells that too.
     fn acknowledge(&mut self) -> Ack {
         let (channel, last) = (self.channel.clone(), self.last);
-        (self.count, self.due) = (0, None);
+        self.count = 0;
         Box::pin(async move { drop(channel.basic_ack(last, BasicAckOptions { multiple: true }).await) })
-    }
-}
-
-async fn at(due: Option<Instant>) {
-    match due {
-        Some(due) => sleep_until(due).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -182,8 +182,11 @@ impl Outgoing {
             Self::Publish { shared, publish, .. } => {
                 let Publish { address, reply, permit, .. } = publish;
                 drop(permit);
-                if outcome.is_ok() {
-                    shared.context.env.told_sent(&address);
+                match (&outcome, &address) {
+                    (Ok(()), _) => shared.context.env.told_sent(&address),
+                    (Err(_), Address::Signal { .. }) => {}
+                    // Nobody waits for it.
+                    (Err(error), _) => unanswered(&shared, error),
                 }
                 reply.send(outcome.map(|()| None).map_err(Into::into));
             }
@@ -203,6 +206,12 @@ impl Pending {
             None => shared.waiter.put(Fail { id: self.id, error }),
             Some(expect) => fail(expect.mode, error),
         }
+    }
+}
+
+fn unanswered(shared: &Shared, error: &CommandError) {
+    if let Some(times) = shared.context.env.events.line_due("answers", "bus") {
+        tracing::warn!(times, "bus: an answer did not go out: {error}");
     }
 }
 
