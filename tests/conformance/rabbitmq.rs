@@ -13,13 +13,13 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// A place of its own on the node that the tests share, or a node of its own.
 enum OnRabbitMq {
     Shared(rabbitmq::Place<'static>),
-    Alone(Server),
+    Alone(Box<Server>),
 }
 
 impl OnRabbitMq {
     fn config(url: &str) -> BrokerConfig {
         let config: AmqpConfig = url.parse().unwrap();
-        BrokerConfig::amqp(config.heartbeat(HEARTBEAT).connect_deadline(HEARTBEAT * 2))
+        BrokerConfig::amqp(config.heartbeat(HEARTBEAT))
     }
 
     fn server(&self) -> &Server {
@@ -53,7 +53,7 @@ impl Place for OnRabbitMq {
 
     async fn begin_alone() -> Result<Self, Missing> {
         available(Need::RabbitMq).map_err(|missing| Missing(missing.to_string()))?;
-        Ok(Self::Alone(Server::start().await))
+        Ok(Self::Alone(Box::new(Server::start().await)))
     }
 
     fn address(&self) -> Option<SocketAddr> {
@@ -121,7 +121,6 @@ impl BrokerPlace for OnRabbitMq {
         promises.tells_all = false;
         promises.notices_within = HEARTBEAT * 2;
         promises.hands_on_within = HEARTBEAT * 3;
-        promises.back_within = HEARTBEAT * 4;
         promises
     }
 

@@ -63,7 +63,7 @@ async fn the_four_outcomes_do_what_they_say() {
     assert_eq!((again[4].attempt, again[5].attempt), (1, 2));
     assert_eq!((&again[4].id, &again[5].id), (&got[3].id, &got[1].id));
     assert_eq!(again[5].first_seen_ms, got[1].first_seen_ms);
-    assert_eq!(*again[5].history, [failure.clone()]);
+    assert_eq!(*again[5].history, *std::slice::from_ref(&failure));
     counts(&broker, "one is dead", (0, 2, 0, 1)).await;
     let letters = broker.peek("mailer", Letters::all()).await.unwrap();
     assert_eq!((letters[0].reason.clone(), &*letters[0].entry.body), (DeadReason::Refused, &b"2"[..]));

@@ -20,7 +20,12 @@ pub(super) async fn consume(link: Rc<Link>, consume: Consume) {
         return consume.reply.send(Err(Error::Unsupported { adapter: "amqp", what }));
     }
     let deadline = Instant::now() + link.context.env.limits.send_deadline;
-    let session = match Session::open(&link, &consumer, deadline).await {
+    let opened = async {
+        // Without it there would be neither retries nor dead letters.
+        link.publishing.link(deadline).await?;
+        Session::open(&link, &consumer, deadline).await
+    };
+    let session = match opened.await {
         Ok(_) if link.closed.get() => return consume.reply.send(Err(Error::Closed("the broker"))),
         Ok(session) => session,
         Err(error) => return consume.reply.send(Err(refused(&link, &consumer, error))),

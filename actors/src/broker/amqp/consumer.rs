@@ -86,6 +86,11 @@ impl Consumer {
         token.0.saturating_sub(self.before.get())
     }
 
+    /// The number that the next delivery has: a channel with one consumer counts them without a gap.
+    pub(super) fn next_tag(&self) -> u64 {
+        self.last.get() - self.before.get() + 1
+    }
+
     pub(super) fn hold(&self, delivered: Delivered, properties: BasicProperties) {
         self.last.set(delivered.token.0);
         self.held.borrow_mut().insert(delivered.token, Held { delivered, properties, is_settled: false });

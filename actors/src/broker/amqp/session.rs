@@ -16,7 +16,10 @@ use super::consumer::Consumer;
 use super::names::short;
 use super::topology::To;
 use super::{copies, deliver, transaction};
-use crate::amqp::{self, CommandError};
+use crate::amqp::{self, CommandError, ConnectError};
+
+/// What a connection is given up for whose deliveries have a gap.
+const OUT_OF_STEP: &str = "a delivery is missing";
 
 /// A channel that consumes.
 pub(super) struct Session {
@@ -102,6 +105,11 @@ impl Session {
                 next = self.stream.next(), if !self.dry => match next {
                     Some(Ok(delivery)) => {
                         self.amqp.saw_activity();
+                        if delivery.delivery_tag != consumer.next_tag() {
+                            // An acknowledgement of several would cover one that never came.
+                            self.amqp.give_up(ConnectError::Unreachable(OUT_OF_STEP.to_owned()));
+                            return End::Disconnected;
+                        }
                         deliver::deliver(link, consumer, delivery);
                     }
                     Some(Err(error)) => return self.why(&error.to_string()),

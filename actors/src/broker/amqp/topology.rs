@@ -153,10 +153,8 @@ impl Topology {
         let channel = link.channel().await?;
         let exchange = self.exchange_of(queue).map(str::to_owned);
         let mut beside: Vec<&QueueDeclaration> = match &exchange {
-            Some(exchange) => {
-                self.declarations.queues().filter(|one| one.exchange.as_deref() == Some(exchange)).collect()
-            }
-            None => self.declarations.queues().filter(|one| *one.name == **queue).collect(),
+            Some(exchange) => self.declarations.bound_to(exchange).collect(),
+            None => self.declarations.queue(queue).into_iter().collect(),
         };
         // The one that was asked for first, so that an error is about it.
         beside.sort_by_key(|one| *one.name != **queue);
