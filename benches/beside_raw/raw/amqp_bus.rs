@@ -27,10 +27,8 @@ pub struct RawBus(Rc<Parts>);
 
 struct Parts {
     connection: Connection,
-    /// For signals, with confirms.
+    /// With confirms.
     publish: Channel,
-    /// For calls and answers, without: who gets an answer knows that the call has arrived.
-    calls: Channel,
     answers: ShortString,
     counter: Counter,
     waiting: RefCell<HashMap<ShortString, oneshot::Sender<Vec<u8>>>>,
@@ -42,19 +40,17 @@ impl RawBus {
         let connection = connect(url).await?;
         let publish = connection.create_channel().await?;
         publish.confirm_select(ConfirmSelectOptions::default()).await?;
-        let calls = connection.create_channel().await?;
         let (none, exchange) = (FieldTable::default, ExchangeDeclareOptions::default());
-        calls.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, exchange, none()).await?;
+        publish.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, exchange, none()).await?;
         let exclusive = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
-        let heard = calls.queue_declare("".into(), exclusive, none()).await?.name().clone();
-        let answers = calls.queue_declare("".into(), exclusive, none()).await?.name().clone();
+        let heard = publish.queue_declare("".into(), exclusive, none()).await?.name().clone();
+        let answers = publish.queue_declare("".into(), exclusive, none()).await?.name().clone();
         for key in ["tick.*", "ask.*"] {
-            calls.queue_bind(heard.clone(), EXCHANGE.into(), key.into(), QueueBindOptions::default(), none()).await?;
+            publish.queue_bind(heard.clone(), EXCHANGE.into(), key.into(), QueueBindOptions::default(), none()).await?;
         }
         let bus = Self(Rc::new(Parts {
             connection,
             publish,
-            calls,
             answers: answers.clone(),
             counter: Counter::default(),
             waiting: RefCell::default(),
@@ -106,19 +102,23 @@ impl RawBus {
 
     fn answer(&self, to: ShortString, id: ShortString, value: u64) {
         let Ok(body) = encode_answer(value) else { return };
-        let channel = self.0.calls.clone();
+        let bus = self.clone();
         actix_rt::spawn(async move {
             let properties = BasicProperties::default().with_correlation_id(id);
-            channel.basic_publish("".into(), to, BasicPublishOptions::default(), &body, properties).await.map(drop)
+            // A caller that has ended gets no answer.
+            bus.send("", to, &body, properties).await.map_err(|error| error.to_string())
         });
     }
 
     pub async fn publish(&self) -> Outcome {
         let body = serde_json::to_vec(&tick())?;
-        let (key, options) = ("tick.sends".into(), BasicPublishOptions::default());
-        let confirm =
-            self.0.publish.basic_publish(EXCHANGE.into(), key, options, &body, BasicProperties::default()).await?;
-        if confirm.await?.is_ack() { Ok(()) } else { Err("the server refuses a signal".into()) }
+        self.send(EXCHANGE, "tick.sends".into(), &body, BasicProperties::default()).await
+    }
+
+    async fn send(&self, exchange: &str, key: ShortString, body: &[u8], properties: BasicProperties) -> Outcome {
+        let options = BasicPublishOptions::default();
+        let confirm = self.0.publish.basic_publish(exchange.into(), key, options, body, properties).await?;
+        if confirm.await?.is_ack() { Ok(()) } else { Err("the server refuses a message".into()) }
     }
 
     pub async fn call(&self) -> Outcome<u64> {
@@ -127,8 +127,7 @@ impl RawBus {
         let (sender, answered) = oneshot::channel();
         self.0.waiting.borrow_mut().insert(id.clone(), sender);
         let properties = BasicProperties::default().with_correlation_id(id).with_reply_to(self.0.answers.clone());
-        let (key, options) = ("ask.sends".into(), BasicPublishOptions::default());
-        self.0.calls.basic_publish(EXCHANGE.into(), key, options, &body, properties).await?;
+        self.send(EXCHANGE, "ask.sends".into(), &body, properties).await?;
         decode_answer(&answered.await?)
     }
 }
