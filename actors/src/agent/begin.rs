@@ -23,6 +23,9 @@ use crate::error::Error;
 
 /// Makes an instance, runs `pre_start`, and the first time subscribes and consumes.
 pub(crate) async fn begin<A: 'static>(life: &mut Life<A>) -> Result<Running<A>, End> {
+    if !life.opened {
+        queues::ready(&life.plan, &life.shared).await.map_err(End::NotStarted)?;
+    }
     let agent = guarded_now(|| (life.factory)()).map_err(|message| failed(life, "factory", &message))?;
     let shared = life.shared.clone();
     let core = Core {
@@ -68,7 +71,6 @@ async fn consume<A: 'static>(life: &mut Life<A>) -> Result<(), Error> {
     if !life.flags.messages {
         return Ok(());
     }
-    queues::ready(&life.plan, &life.shared).await?;
     let mut slots = Vec::new();
     for plan in &life.plan.clone().consumers {
         let broker = life.shared.brokers.of(plan.queue.name).ok_or(Error::Closed("the broker"))?.clone();
