@@ -20,23 +20,25 @@ pub(super) fn authorities(file: Option<&Path>) -> Result<RootCertStore, String> 
     Ok(trusted)
 }
 
-/// Read once for a process: some hundred certificates, most of which no connection needs.
+/// Read once for a process: some hundred certificates, most of which no connection needs. A machine that has none is
+/// looked at again, since somebody may mend it.
 fn machine() -> Result<RootCertStore, String> {
     static MACHINE: OnceLock<RootCertStore> = OnceLock::new();
-    let trusted = MACHINE.get_or_init(|| {
-        let mut trusted = RootCertStore::empty();
-        // Machines have old certificates among good ones: what cannot be read there is left out.
-        trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        trusted
-    });
-    if trusted.is_empty() {
-        return Err(
-            "this machine has no certificates of authorities: install them (`ca-certificates`), or name the file \
-             of your own authority with `ca_file`"
-                .to_owned(),
-        );
+    if let Some(trusted) = MACHINE.get() {
+        return Ok(trusted.clone());
     }
-    Ok(trusted.clone())
+    let found = rustls_native_certs::load_native_certs();
+    let mut trusted = RootCertStore::empty();
+    // Machines have old certificates among good ones: what cannot be read there is left out.
+    trusted.add_parsable_certificates(found.certs);
+    if trusted.is_empty() {
+        let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
+        return Err(format!(
+            "this machine has no certificates of authorities{why}: install them (`ca-certificates`), or name the file \
+             of your own authority with `ca_file`"
+        ));
+    }
+    Ok(MACHINE.get_or_init(|| trusted).clone())
 }
 
 /// The certificate that we show, and those between it and the authority.

@@ -49,6 +49,10 @@ fn alert(said: &str, shown: bool) -> String {
     let about_us = said.contains("Certificate")
         || ["UnknownCA", "AccessDenied", "DecryptError", "HandshakeFailure"].contains(&said);
     match (about_us, shown) {
+        (true, false) if said == "HandshakeFailure" => format!(
+            "the server refuses the handshake ({said}): it demands a certificate of its clients, which you name with \
+             `client_certificate`, or it shares no cipher of TLS 1.2 or 1.3 with us"
+        ),
         (true, true) => format!(
             "the server refuses our certificate ({said}); is it signed by an authority that the server trusts, and not \
              expired?"
