@@ -38,11 +38,17 @@ pub(crate) async fn ready<A>(plan: &Plan<A>, shared: &Shared) -> Result<(), Erro
         for consumer in plan.consumers.iter().filter(|consumer| consumer.queue.name == queue) {
             capable(consumer, adapter, &capabilities, &mut problems);
         }
-        if problems.is_empty() {
+    }
+    if !problems.is_empty() {
+        return Err(Error::Misfit { agent: shared.agent.to_string(), problems });
+    }
+    // Only now: an agent that is refused leaves nothing behind at a server.
+    for queue in of(plan) {
+        if let Some(broker) = shared.brokers.of(queue) {
             broker.declare(queue).await?;
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(Error::Misfit { agent: shared.agent.to_string(), problems }) }
+    Ok(())
 }
 
 fn of<A>(plan: &Plan<A>) -> BTreeSet<&'static str> {

@@ -133,7 +133,11 @@ impl EndOnDrop {
     fn end(&self) {
         // Aborting drops what the life of the connection holds; the link goes with its last holder.
         self.task.abort();
-        drop(self.shared.link.send_replace(Err("the connection is closed".to_owned())));
+        let link = self.shared.link.send_replace(Err("the connection is closed".to_owned()));
+        // Whoever holds the link lets it go then, and the server has back what was in hand there.
+        if let Ok(link) = link {
+            link.give_up(ConnectError::Lost("we closed it".to_owned()));
+        }
     }
 }
 

@@ -25,6 +25,9 @@ pub enum ConnectError {
     #[cfg(feature = "tls")]
     #[error("no TLS: {0}")]
     Tls(String),
+    /// It was up, and something on it ended that has to be there.
+    #[error("the connection was given up: {0}")]
+    Lost(String),
     /// The server wants other credentials.
     #[error(
         "the server refuses the user or password: {0}; check the URL's user:password@ (`guest` may log in from the server's own host only)"

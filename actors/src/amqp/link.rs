@@ -62,14 +62,22 @@ impl Link {
     /// As the command; [`CommandError::Unknown`] when there is no answer.
     pub async fn answered<T>(&self, command: impl Future<Output = lapin::Result<T>>) -> Result<T, CommandError> {
         let mut command = pin!(command);
-        let mut answer = timeout(self.answer_timeout, &mut command).await;
-        // A server that takes nothing from us cannot answer.
-        while answer.is_err() && self.blocked.borrow().is_some() {
-            answer = timeout(self.answer_timeout, &mut command).await;
-        }
+        let answer = async {
+            let mut answer = timeout(self.answer_timeout, &mut command).await;
+            // A server that takes nothing from us cannot answer.
+            while answer.is_err() && self.blocked.borrow().is_some() {
+                answer = timeout(self.answer_timeout, &mut command).await;
+            }
+            answer
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = answer => answer,
+            () = self.gone() => return Err(CommandError::Unknown("the connection was lost".to_owned())),
+        };
         let Ok(outcome) = answer else {
             let reason = format!("no answer within {:?}", self.answer_timeout);
-            self.give_up(ConnectError::Unreachable(reason.clone()));
+            self.give_up(ConnectError::Lost(reason.clone()));
             return Err(CommandError::Unknown(reason));
         };
         self.saw_activity();
@@ -85,10 +93,13 @@ impl Link {
         });
     }
 
-    /// Returns when this link is given up or lost.
-    pub async fn gone(&self) {
-        // The sender is our own, so that there is no error.
-        self.broken.subscribe().wait_for(Option::is_some).await.ok();
+    /// Returns when this link is given up or lost. Who waits does not hold it.
+    pub fn gone(&self) -> impl Future<Output = ()> + use<> {
+        let mut broken = self.broken.subscribe();
+        async move {
+            // An error means that nobody holds it any more.
+            broken.wait_for(Option::is_some).await.ok();
+        }
     }
 
     /// Something came from the server.

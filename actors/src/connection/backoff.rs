@@ -18,7 +18,7 @@ impl Backoff {
 
     pub(crate) fn next(&mut self) -> Duration {
         let wait = self.cap.mul_f64((self.random)().clamp(0.0, 1.0));
-        self.cap = (self.cap * 2).min(self.most);
+        self.cap = self.cap.saturating_mul(2).min(self.most);
         wait
     }
 

@@ -73,3 +73,21 @@ async fn an_outbox_of_a_connection_that_is_gone_is_not_sent() {
     second.until(1).await;
     assert_eq!(second.bodies(), texts(1..2));
 }
+
+#[actix::test]
+async fn what_an_outbox_sent_to_a_queue_that_was_deleted_is_sent_again() {
+    if !require_rabbitmq("what_an_outbox_sent_to_a_queue_that_was_deleted_is_sent_again") {
+        return;
+    }
+    let place = rabbitmq::shared("outbox-deleted").await;
+    let broker = broker(&place.url());
+    let (id, tray) = with_outbox(&broker, 4).await;
+    send(&broker, 0..2).await;
+    let got = tray.until(2).await;
+    broker.settled(id, with(settle(&got[0], Outcome::Ack), "second", &["0"])).await.unwrap();
+    place.delete_queue("second").await;
+    broker.settled(id, with(settle(&got[1], Outcome::Ack), "second", &["1"])).await.unwrap();
+    let (_, second) = consume(&broker, "second", 4).await;
+    second.until(1).await;
+    assert_eq!(second.bodies(), texts(1..2));
+}

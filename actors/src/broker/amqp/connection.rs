@@ -5,6 +5,7 @@ use std::rc::Rc;
 use tokio::time::{Instant, timeout_at};
 
 use super::consumer::Consumer;
+use super::copies::Copying;
 use super::gauge::Gauge;
 use super::line::Line;
 use super::topology::Topology;
@@ -101,7 +102,9 @@ impl Link {
     fn give_up(&self, consumer: &Consumer) {
         let events = &self.context.env.events;
         let left = acks::give_up(consumer);
-        let lost = left.len();
+        let lost = left.len() + consumer.lose_all();
+        let stuck = consumer.stuck.borrow_mut().take();
+        stuck.into_iter().for_each(Copying::lost);
         left.into_iter().for_each(|one| one.lost(events, consumer));
         if lost > 0 {
             let queue = &consumer.queue;

@@ -5,6 +5,7 @@ use tokio::time::{Instant, sleep_until};
 use super::acks;
 use super::connection::Link;
 use super::consumer::Consumer;
+use super::copies::Copying;
 use super::session::{End, Session};
 use crate::amqp::CommandError;
 use crate::broker::pause::Pause;
@@ -19,7 +20,7 @@ pub(super) async fn consume(link: Rc<Link>, consume: Consume) {
         let what = "remember keys: leave `dedup` out, or use another broker".to_owned();
         return consume.reply.send(Err(Error::Unsupported { adapter: "amqp", what }));
     }
-    let deadline = Instant::now() + link.context.env.limits.send_deadline;
+    let deadline = crate::clock::after(link.context.env.limits.send_deadline);
     let opened = async {
         // Without it there would be neither retries nor dead letters.
         link.publishing.link(deadline).await?;
@@ -80,6 +81,8 @@ fn lose(link: &Link, consumer: &Consumer, session: Session) {
     for _ in 0..consumer.lose_all() {
         settled::late(events, &consumer.queue, &consumer.name);
     }
+    let stuck = consumer.stuck.borrow_mut().take();
+    stuck.into_iter().for_each(Copying::lost);
 }
 
 /// The next session; none when the consumer was cancelled meanwhile.
@@ -89,7 +92,7 @@ async fn again(link: &Rc<Link>, consumer: &Consumer, pause: &mut Pause) -> Optio
         let end = pause.end().unwrap_or_else(Instant::now);
         let opened = async {
             sleep_until(end).await;
-            Session::open(link, consumer, Instant::now() + link.context.env.limits.send_deadline).await
+            Session::open(link, consumer, crate::clock::after(link.context.env.limits.send_deadline)).await
         };
         let cancelled = async {
             while !consumer.is_cancelled() {
@@ -110,7 +113,10 @@ async fn again(link: &Rc<Link>, consumer: &Consumer, pause: &mut Pause) -> Optio
                     &format!("the server refuses to give messages: {message}; trying again"),
                 );
             }
-            // The connection tells of its outages itself.
+            // Those of the connection that publishes are told once for all.
+            Err(error) if link.publishing.now().is_some() => {
+                link.say("queue away", consumer, &format!("its queue cannot be consumed: {error}; trying again"));
+            }
             Err(_) => {}
         }
     }

@@ -39,11 +39,16 @@ impl Stuck {
     pub(super) fn due(&self) -> Option<Instant> {
         (!self.copies.is_empty()).then(|| self.pause.end().unwrap_or_else(Instant::now))
     }
+
+    /// Those whose messages are not ours any more.
+    pub(super) fn take(&mut self) -> Vec<Copying> {
+        std::mem::take(&mut self.copies)
+    }
 }
 
 /// Tries again what the server refused.
 pub(super) fn again(link: &Link, consumer: &Consumer) {
-    let copies = std::mem::take(&mut consumer.stuck.borrow_mut().copies);
+    let copies = consumer.stuck.borrow_mut().take();
     if !copies.is_empty() {
         let why = consumer.stuck.borrow().why.clone();
         link.say("copy refused", consumer, &format!("a retry or a dead letter cannot be stored: {why}; trying again"));
@@ -103,7 +108,7 @@ impl Copying {
     }
 
     /// The message is the server's again. That it is late was counted when its channel ended.
-    fn lost(self) {
+    pub(super) fn lost(self) {
         if let Some(batch) = &self.batch {
             batch.end(self.token, End::Late);
         }

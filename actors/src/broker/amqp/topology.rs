@@ -39,6 +39,7 @@ pub(super) enum Place {
 }
 
 /// The same for the server.
+#[derive(Debug, Clone)]
 pub(super) struct Address {
     pub(super) exchange: ShortString,
     pub(super) key: ShortString,

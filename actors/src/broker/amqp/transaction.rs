@@ -9,7 +9,6 @@ use futures_util::future::try_join_all;
 use lapin::Channel;
 use lapin::message::BasicReturnMessage;
 use lapin::options::BasicPublishOptions;
-use tokio::time::Instant;
 
 use super::acks::{self, Settled};
 use super::connection::Link;
@@ -43,6 +42,7 @@ pub(super) fn commit(
             };
             writes.push((address, properties, body));
         }
+        let mut sent: Vec<_> = writes.iter().zip(&outbox).map(|((address, ..), one)| (address.clone(), one)).collect();
         let options = BasicPublishOptions { mandatory: true, ..Default::default() };
         let writes = writes.into_iter().map(|(Address { exchange, key }, properties, body)| {
             channel.basic_publish(exchange, key, options, body, properties)
@@ -53,7 +53,7 @@ pub(super) fn commit(
         outbox.iter().for_each(|one| link.context.env.told_queued(&one.to.queue));
         // On a channel without confirms there is nothing to wait for: these are what was given back.
         for message in channel.wait_for_confirms().await? {
-            send_again(&link, &outbox, &message);
+            send_again(&link, &mut sent, &message);
         }
         Ok(())
     };
@@ -65,17 +65,22 @@ async fn address(link: &Link, to: &To) -> Result<Address, CommandError> {
         if let Some(address) = link.topology.address(to) {
             return Ok(address);
         }
-        link.topology.declare(to, Instant::now() + link.context.env.limits.send_deadline).await?;
+        link.topology.declare(to, crate::clock::after(link.context.env.limits.send_deadline)).await?;
     }
 }
 
 /// Its queue was deleted under us, and the acknowledgement is done: it is declared anew and the message sent by itself.
-fn send_again(link: &Link, outbox: &[Prepared], message: &BasicReturnMessage) {
-    let is_it = |one: &&Prepared| one.properties.message_id() == message.properties.message_id();
-    let Some(Prepared { to, properties, body }) = outbox.iter().find(is_it) else { return };
+fn send_again(link: &Link, sent: &mut Vec<(Address, &Prepared)>, message: &BasicReturnMessage) {
+    // Two messages may have one id, in two queues.
+    let is_it = |(address, one): &(Address, &Prepared)| {
+        one.properties.message_id() == message.properties.message_id()
+            && address.exchange == message.exchange
+            && address.key == message.routing_key
+    };
+    let Some(at) = sent.iter().position(is_it) else { return };
+    let (_, Prepared { to, properties, body }) = sent.swap_remove(at);
     link.topology.forget();
     tracing::warn!(queue = %to.queue, "a message of an outbox found no queue: it is sent again by itself");
-    let (told, _) = tokio::sync::oneshot::channel();
     let (to, properties, body) = (to.clone(), properties.clone(), body.clone());
-    link.line.push(Job { to, properties, body, deadline: None, done: Done::Told(told) });
+    link.line.push(Job { to, properties, body, deadline: None, done: Done::Kept });
 }

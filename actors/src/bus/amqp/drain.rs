@@ -11,7 +11,7 @@ use lapin::types::DeliveryTag;
 use lapin::{Channel, Consumer};
 use tokio::time::{Instant, sleep};
 
-use crate::amqp::{ConnectError, Link};
+use crate::amqp::{CommandError, ConnectError, Link};
 
 /// Who gets what arrives.
 pub(super) type Take = Box<dyn FnMut(Delivery)>;
@@ -62,7 +62,7 @@ pub(super) async fn run(mut consumer: Consumer, channel: Channel, link: Weak<Lin
                 held.took(delivery.delivery_tag);
                 take(delivery);
             }
-            Some(Err(error)) => break ConnectError::from(&error).to_string(),
+            Some(Err(error)) => break CommandError::from(error).to_string(),
             None => break "the server has ended the consumer: its queue is gone".to_owned(),
         }
         if let Acks::Together(count) = acks
@@ -84,7 +84,7 @@ pub(super) async fn run(mut consumer: Consumer, channel: Channel, link: Weak<Lin
         }
     };
     if let Some(link) = link.upgrade() {
-        link.give_up(ConnectError::Unreachable(reason));
+        link.give_up(ConnectError::Lost(reason));
     }
 }
 

@@ -66,7 +66,7 @@ impl Live {
     /// Ends the connection; another follows.
     pub(super) fn give_up(&self, reason: &str) {
         if let Some(link) = self.link.upgrade() {
-            link.give_up(ConnectError::Unreachable(reason.to_owned()));
+            link.give_up(ConnectError::Lost(reason.to_owned()));
         }
     }
 }

@@ -2,16 +2,20 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lapin::options::QueueBindOptions;
 use lapin::types::{FieldTable, ShortString};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::names::binding;
 use super::shared::Shared;
 use crate::amqp::CommandError;
 use crate::contract::Subscribe;
 use crate::error::Error;
+
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Subscribes, and answers when it is live. A connection that is lost meanwhile is waited for; from then on the
 /// subscription is kept over every reconnect.
@@ -22,12 +26,13 @@ pub(super) async fn subscribe(shared: Rc<Shared>, subscribe: Subscribe) {
         Ok(key) => key,
         Err(reason) => return reply.send(Err(Error::Refused { what: what(), reason })),
     };
-    let deadline = Instant::now() + shared.context.env.limits.send_deadline;
+    let deadline = crate::clock::after(shared.context.env.limits.send_deadline);
     shared.subscriptions.insert(signal.clone(), id, inlet);
     let failed = loop {
         match change(&shared, deadline, Change::Bind, &key).await {
             Ok(()) => return reply.send(Ok(())),
-            Err(CommandError::Unknown(_)) if Instant::now() < deadline => {}
+            // Those who know of the loss first have to run before there is a sense in trying again.
+            Err(CommandError::NotSent(_) | CommandError::Unknown(_)) if Instant::now() < deadline => sleep(PAUSE).await,
             Err(error) => break error,
         }
     };
@@ -43,7 +48,7 @@ pub(super) async fn subscribe(shared: Rc<Shared>, subscribe: Subscribe) {
 /// Ends the binding of a signal that nobody here hears any more.
 pub(super) async fn unbind(shared: Rc<Shared>, signal: Arc<str>) {
     let Ok(key) = binding(&signal) else { return };
-    let deadline = Instant::now() + shared.context.env.limits.send_deadline;
+    let deadline = crate::clock::after(shared.context.env.limits.send_deadline);
     // What still comes is nobody's; an error means that the connection, and with it the binding, is gone.
     drop(change(&shared, deadline, Change::Unbind(&signal), &key).await);
 }

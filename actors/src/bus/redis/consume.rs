@@ -19,7 +19,7 @@ pub(super) async fn subscribe(link: Rc<Link>, subscribe: Subscribe) {
     let Subscribe { id, signal, inlet, reply } = subscribe;
     let env = &link.context.env;
     let pattern = signal_pattern(&env.prefix, &signal);
-    let deadline = Instant::now() + env.limits.send_deadline;
+    let deadline = crate::clock::after(env.limits.send_deadline);
     link.subscriptions.insert(signal.clone(), id, inlet);
     let failed = loop {
         match link.connection.subscribe(&pattern, left(deadline)).await {

@@ -22,6 +22,8 @@ pub(in super::super) struct Job {
 pub(in super::super) enum Done {
     Part(Part),
     Copy(Copying),
+    /// Nobody waits for it, and it has to arrive all the same: what it was sent with is done.
+    Kept,
     Told(oneshot::Sender<Result<(), CommandError>>),
 }
 
@@ -30,7 +32,7 @@ impl Job {
     pub(super) fn is_wanted(&self) -> bool {
         match &self.done {
             Done::Copy(copying) => copying.is_wanted(),
-            Done::Part(_) => true,
+            Done::Part(_) | Done::Kept => true,
             Done::Told(asker) => !asker.is_closed(),
         }
     }
@@ -39,6 +41,11 @@ impl Job {
         match self.done {
             Done::Part(part) => part.end(outcome),
             Done::Copy(copying) => copying.end(outcome),
+            Done::Kept => {
+                if let Err(error) = outcome {
+                    tracing::error!(queue = %self.to.queue, "a message of an outbox is lost: {error}");
+                }
+            }
             // Who has stopped waiting needs no answer.
             Done::Told(asker) => drop(asker.send(outcome)),
         }

@@ -30,6 +30,8 @@ struct Inner {
     /// Why nothing goes out now.
     obstacle: String,
     is_left: bool,
+    /// Why nothing is taken any more.
+    over: Option<String>,
     writer: Option<Waker>,
     idle: Option<Waker>,
 }
@@ -64,6 +66,7 @@ impl Queue {
             alarm: None,
             obstacle: "it waited too long for its turn".to_owned(),
             is_left: false,
+            over: None,
             writer: None,
             idle: None,
         };
@@ -72,6 +75,10 @@ impl Queue {
 
     pub(super) fn push(&self, job: Job) {
         let mut inner = self.inner.borrow_mut();
+        if let Some(why) = inner.over.clone() {
+            drop(inner);
+            return job.end(Err(CommandError::NotSent(why)));
+        }
         if let Some(deadline) = job.deadline
             && inner.alarm.is_none_or(|alarm| deadline < alarm)
         {
@@ -102,6 +109,8 @@ impl Queue {
     pub(super) fn end_all(&self, why: &str) {
         let (waiting, out) = {
             let mut inner = self.inner.borrow_mut();
+            inner.over = Some(why.to_owned());
+            inner.wake_writer();
             (std::mem::take(&mut inner.waiting), std::mem::take(&mut inner.out))
         };
         out.into_values().for_each(|(job, _)| job.end(Err(CommandError::Unknown(why.to_owned()))));
@@ -115,7 +124,7 @@ impl Queue {
     /// Ready when the writer may end. What is pushed wakes who asked last.
     pub(super) fn poll_over(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.inner.borrow_mut();
-        if inner.is_left && inner.is_idle() {
+        if (inner.is_left || inner.over.is_some()) && inner.is_idle() {
             return Poll::Ready(());
         }
         inner.writer = Some(cx.waker().clone());

@@ -1,7 +1,7 @@
 //! The task behind a line: it publishes what waits, and shares the answers out.
 
 use std::cell::{Cell, RefCell};
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -62,6 +62,7 @@ pub(super) async fn run(writer: Writer) {
                 rang = Instant::now();
                 writer.queue.sweep(rang);
             }
+            () = writer.gone() => drop(writer.session.take()),
             channel = &mut turn => {
                 let now = Instant::now();
                 while out.len() < writer.most_out
@@ -196,6 +197,17 @@ impl Writer {
             }
             if link.blocked().borrow().is_none() {
                 return channel;
+            }
+        }
+    }
+
+    /// Returns when the connection that publishes now is gone. Held on, it would keep its socket, and what is out on it.
+    fn gone(&self) -> impl Future<Output = ()> + use<> {
+        let gone = self.session.borrow().as_ref().map(|(link, _)| link.gone());
+        async move {
+            match gone {
+                Some(gone) => gone.await,
+                None => pending().await,
             }
         }
     }
