@@ -22,19 +22,21 @@ impl Handler<Send> for Adapter {
         let due = {
             let env = &self.context.env;
             let mut state = self.broker.state();
-            let routes = batch.iter().map(|outgoing| state.exchanges.route(&env.declarations, outgoing));
-            let routes = match routes.collect::<Result<Vec<_>, _>>() {
-                Ok(routes) => routes,
-                Err(reason) => return reply.send(Err(SendError::not_sent(reason))),
-            };
             let capacity = self.broker.capacity.get();
-            let targets = batch.iter().zip(&routes).flat_map(|(outgoing, route)| route.queues(&outgoing.queue));
-            let full = targets.into_iter().find(|queue| state.queue(queue).len() + batch.len() > capacity);
-            if let Some(full) = full {
-                let reason = format!("the queue `{full}` holds {capacity} messages, its capacity");
-                return reply.send(Err(SendError::not_sent(reason)));
+            for outgoing in &batch {
+                let route = match state.exchanges.route(&env.declarations, outgoing) {
+                    Ok(route) => route,
+                    Err(reason) => return reply.send(Err(SendError::not_sent(reason))),
+                };
+                let mut targets = route.queues(&outgoing.queue).iter();
+                if let Some(full) = targets.find(|queue| state.queue(queue).len() + batch.len() > capacity) {
+                    let reason = format!("the queue `{full}` holds {capacity} messages, its capacity");
+                    return reply.send(Err(SendError::not_sent(reason)));
+                }
             }
-            let sent = batch.into_iter().zip(routes).filter_map(|(outgoing, route)| {
+            // Asked anew: under one lock the answer is the same, and to keep it would cost each message an allocation.
+            let sent = batch.into_iter().filter_map(|outgoing| {
+                let route = state.exchanges.route(&env.declarations, &outgoing).ok()?;
                 let queue = outgoing.queue.clone();
                 let route = state.put(env, outgoing, route);
                 route.queues(&queue).iter().filter_map(|queue| state.pump(queue)).min()
