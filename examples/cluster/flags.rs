@@ -152,7 +152,7 @@ const LEASE: Duration = Duration::from_secs(2);
 
 fn broker(url: &str) -> Result<BrokerConfig, formicary::Error> {
     #[cfg(feature = "redis")]
-    if url.starts_with("redis:") {
+    if url.starts_with("redis:") || url.starts_with("rediss:") {
         return Ok(BrokerConfig::redis(url.parse::<formicary::RedisConfig>()?.lease(LEASE)));
     }
     url.parse()

@@ -11,7 +11,6 @@ use formicary::contract::{
     Delivered, DeliveryInlet, DescribeBroker, Description, Inspect, Outcome, Outgoing, Reply, Send, Settle,
     SettleError, Settlement, Token, WasSeen,
 };
-use formicary::protocol::{Bytes, Entry};
 use formicary::{AdapterContext, Broker, BrokerConfig, BrokerPort, Env, Error, SendError};
 
 use super::store::{Store, Taken};
@@ -27,7 +26,7 @@ pub fn file_broker(folder: impl Into<PathBuf>) -> BrokerConfig {
 
 fn start(folder: &Path, env: Env) -> Broker {
     let (context, state) = AdapterContext::new(env.clone());
-    let store = Store::open(folder, &env.ids.id());
+    let store = Store::open(folder, env.clock, env.ids.clone());
     let adapter =
         Adapter { folder: folder.display().to_string(), store, context, consumers: BTreeMap::new(), owed: Vec::new() };
     Broker::new(BrokerPort::start(adapter), env, state)
@@ -82,13 +81,11 @@ impl Adapter {
 
     /// Hands over what each consumer has the credit for.
     fn deliver(&mut self) {
-        let env = &self.context.env;
-        let new = |body: Bytes| Entry::new(&env.ids.id(), env.clock.now_ms(), body);
         for consumer in self.consumers.values_mut().filter(|consumer| !consumer.cancelled) {
             let most = consumer.credit.saturating_sub(consumer.taken.len());
-            match self.store.take(&consumer.queue, most, new) {
-                Ok(taken) => taken.into_iter().for_each(|taken| consumer.hand_over(taken)),
-                Err(error) => tracing::warn!(queue = %consumer.queue, %error, "messages could not be taken"),
+            let queue = consumer.queue.clone();
+            if let Err(error) = self.store.take(&queue, most, |taken| consumer.hand_over(taken)) {
+                tracing::warn!(%queue, %error, "messages could not be taken");
             }
         }
     }
@@ -112,7 +109,12 @@ impl Adapter {
     /// Applies one after the other; what is applied leaves the batch.
     fn settle(&mut self, owed: &mut Owed) -> std::io::Result<()> {
         let Some(consumer) = self.consumers.get_mut(&owed.consumer) else {
-            owed.late.extend(owed.batch.drain(..).map(|settlement| settlement.token));
+            // It was cancelled and had nothing left, so its names are forgotten.
+            let unknown: Arc<str> = "unknown".into();
+            for settlement in owed.batch.drain(..) {
+                self.context.env.told_late(&unknown, &unknown);
+                owed.late.push(settlement.token);
+            }
             return Ok(());
         };
         let queue = &consumer.queue;
@@ -132,30 +134,41 @@ impl Adapter {
             }
             owed.batch.remove(0);
         }
+        if consumer.is_over() {
+            self.consumers.remove(&owed.consumer);
+        }
         Ok(())
     }
 
-    fn send(&self, outgoing: &Outgoing) -> Result<(), SendError> {
-        let Outgoing { queue, body, options } = outgoing;
-        let mut others = options.clone();
-        if let Some(option) = {
-            others.delay = None;
-            others.first_set()
-        } {
-            return Err(SendError::not_sent(format!("the file broker has no option `{option}`")));
+    /// All is looked at before any of it is sent, so that a refusal leaves nothing behind.
+    fn send_all(&self, batch: &[Outgoing]) -> Result<(), SendError> {
+        batch.iter().try_for_each(|outgoing| self.check(outgoing))?;
+        for (sent, outgoing) in batch.iter().enumerate() {
+            // Nobody sees a file before it has its name, which it gets last: the one that failed is not there.
+            self.send(outgoing).map_err(|error| match sent {
+                0 => SendError::not_sent(error.to_string()),
+                _ => SendError::unknown(format!("{sent} of {} were sent: {error}", batch.len())),
+            })?;
+            self.context.env.told_queued(&outgoing.queue);
         }
-        let env = &self.context.env;
-        let sent = self.store.declare(queue).and_then(|()| match options.delay {
-            None => self.store.send(queue, body),
-            Some(delay) => {
-                let entry = Entry::new(&env.ids.id(), env.clock.now_ms(), body.clone());
-                self.store.send_later(queue, &entry, delay)
-            }
-        });
-        // Nobody sees a file before it has its name, which it gets last.
-        sent.map_err(|error| SendError::not_sent(error.to_string()))?;
-        env.told_queued(queue);
         Ok(())
+    }
+
+    fn check(&self, outgoing: &Outgoing) -> Result<(), SendError> {
+        self.named(&outgoing.queue).map_err(|error| SendError::not_sent(error.to_string()))?;
+        match outgoing.options.all_set().find(|option| *option != "delay") {
+            Some(option) => Err(SendError::not_sent(format!("the file broker has no option `{option}`"))),
+            None => Ok(()),
+        }
+    }
+
+    fn send(&self, outgoing: &Outgoing) -> std::io::Result<()> {
+        let Outgoing { queue, body, options } = outgoing;
+        self.store.declare(queue)?;
+        match options.delay {
+            None => self.store.send(queue, body),
+            Some(delay) => self.store.send_later(queue, &self.store.new_entry(body.clone()), delay),
+        }
     }
 
     fn concern(&self, dead: &Dead) -> std::io::Result<Concerned> {
@@ -203,6 +216,11 @@ impl Adapter {
 }
 
 impl Consumer {
+    /// Nothing comes to it any more, and nothing of it is to be settled.
+    fn is_over(&self) -> bool {
+        self.cancelled && self.taken.is_empty()
+    }
+
     fn hand_over(&mut self, taken: Taken) {
         let token = Token(self.next);
         self.next += 1;
@@ -231,11 +249,7 @@ impl Handler<Send> for Adapter {
         if self.is_closed() {
             return send.reply.send(Err(SendError::not_sent("the broker is closed")));
         }
-        let sent = send.batch.iter().try_for_each(|outgoing| {
-            self.named(&outgoing.queue).map_err(|error| SendError::not_sent(error.to_string()))?;
-            self.send(outgoing)
-        });
-        send.reply.send(sent);
+        send.reply.send(self.send_all(&send.batch));
         self.deliver();
     }
 }
@@ -307,7 +321,12 @@ impl Handler<Cancel> for Adapter {
     type Result = ();
 
     fn handle(&mut self, cancel: Cancel, _: &mut Context<Self>) {
-        self.consumers.entry(cancel.id).and_modify(|consumer| consumer.cancelled = true);
+        if let Some(consumer) = self.consumers.get_mut(&cancel.id) {
+            consumer.cancelled = true;
+            if consumer.is_over() {
+                self.consumers.remove(&cancel.id);
+            }
+        }
         cancel.reply.send(());
     }
 }

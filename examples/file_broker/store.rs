@@ -13,17 +13,21 @@
 use std::fs;
 use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use formicary::contract::{Counts, DeadCounts, Letters};
 use formicary::protocol::{Bytes, DeadLetter, DeadReason, Entry, Failure};
+use formicary::{Clock, Ids};
 
 /// One process's view of a folder of queues.
 pub struct Store {
     folder: PathBuf,
-    process: String,
+    process: Arc<str>,
     names: AtomicU64,
+    clock: Clock,
+    ids: Ids,
 }
 
 /// A message that this process has taken.
@@ -36,8 +40,8 @@ pub struct Taken {
 }
 
 impl Store {
-    pub fn open(folder: &Path, process: &str) -> Self {
-        Self { folder: folder.to_owned(), process: process.to_owned(), names: AtomicU64::new(0) }
+    pub fn open(folder: &Path, clock: Clock, ids: Ids) -> Self {
+        Self { folder: folder.to_owned(), process: ids.id(), names: AtomicU64::new(0), clock, ids }
     }
 
     /// Makes the folders of a queue.
@@ -56,37 +60,63 @@ impl Store {
         self.delay(queue, &self.new_name(), entry, delay)
     }
 
-    /// Takes what is due, then what waits, so many at most. What another process was quicker to take is left out.
-    pub fn take(&self, queue: &str, most: usize, new: impl Fn(Bytes) -> Entry) -> Result<Vec<Taken>> {
-        let mut taken = Vec::new();
+    /// Takes what is due, then what waits, so many at most, and hands each to `with` as soon as it has it: an error takes
+    /// nothing back. What another process was quicker to take is left out.
+    pub fn take(&self, queue: &str, most: usize, mut with: impl FnMut(Taken)) -> Result<()> {
         if most == 0 {
-            return Ok(taken);
+            return Ok(());
         }
-        let now = now_ms();
+        let now = self.clock.now_ms();
         let is_due =
             |file: &String| file.split_once('~').is_some_and(|(due, _)| due.parse().is_ok_and(|due: u64| due <= now));
         let due = files(&self.at(queue, "delayed"))?.into_iter().filter(is_due).map(|file| ("delayed", file));
         let waiting = files(&self.at(queue, "waiting"))?.into_iter().map(|file| ("waiting", file));
+        let mut taken = 0;
         for (part, file) in due.chain(waiting) {
-            let to = self.mine(queue).join(&file);
-            match fs::rename(self.at(queue, part).join(&file), &to) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            }
-            let bytes = Bytes::from(fs::read(&to)?);
-            taken.push(match file.split_once('~') {
-                Some((_, name)) => {
-                    let entry = Entry::decode(&bytes).map_err(Error::other)?;
-                    Taken { name: name.to_owned(), file: to, is_body: false, entry }
-                }
-                None => Taken { name: file, file: to, is_body: true, entry: new(bytes) },
-            });
-            if taken.len() == most {
+            if taken == most {
                 break;
             }
+            if let Some(message) = self.take_one(queue, part, &file)? {
+                with(message);
+                taken += 1;
+            }
         }
-        Ok(taken)
+        Ok(())
+    }
+
+    /// `None`: another process was quicker.
+    fn take_one(&self, queue: &str, part: &str, file: &str) -> Result<Option<Taken>> {
+        let (from, to) = (self.at(queue, part).join(file), self.mine(queue).join(file));
+        match fs::rename(&from, &to) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        match fs::read(&to) {
+            Ok(bytes) => Ok(Some(self.opened(file, to, bytes.into()))),
+            // Nobody has it, so nobody would ever settle it.
+            Err(error) => fs::rename(&to, &from).and(Err(error)),
+        }
+    }
+
+    fn opened(&self, name: &str, file: PathBuf, bytes: Bytes) -> Taken {
+        let (name, entry) = match name.split_once('~') {
+            Some((_, name)) => (name.to_owned(), Entry::decode(&bytes)),
+            None => return Taken { name: name.to_owned(), file, is_body: true, entry: self.new_entry(bytes) },
+        };
+        match entry {
+            Ok(entry) => Taken { name, file, is_body: false, entry },
+            // It must not block those behind it. As a body it goes the way of every body that nobody can read.
+            Err(error) => {
+                tracing::warn!(name, %error, "a file is no entry, and is handed over as it stands");
+                Taken { name, file, is_body: true, entry: self.new_entry(bytes) }
+            }
+        }
+    }
+
+    /// An entry for a body that has none yet.
+    pub fn new_entry(&self, body: Bytes) -> Entry {
+        Entry::new(&self.ids.id(), self.clock.now_ms(), body)
     }
 
     pub fn ack(&self, taken: &Taken) -> Result<()> {
@@ -102,7 +132,7 @@ impl Store {
     }
 
     pub fn bury(&self, queue: &str, taken: &Taken, reason: DeadReason, failure: Option<Failure>) -> Result<()> {
-        let letter = DeadLetter { entry: taken.with(failure), reason, died_at_ms: now_ms() };
+        let letter = DeadLetter { entry: taken.with(failure), reason, died_at_ms: self.clock.now_ms() };
         self.write(queue, "dead", &self.new_name(), &letter.encode())?;
         self.ack(taken)
     }
@@ -161,8 +191,10 @@ impl Store {
 
     fn delay(&self, queue: &str, name: &str, entry: &Entry, delay: Duration) -> Result<()> {
         // Rounded up, so that it never comes early.
-        let wait = if delay.is_zero() { 0 } else { u64::try_from(delay.as_millis()).unwrap_or(u64::MAX / 2) + 1 };
-        self.write(queue, "delayed", &format!("{:020}~{name}", now_ms() + wait), &entry.encode())
+        let wait =
+            if delay.is_zero() { 0 } else { u64::try_from(delay.as_millis()).unwrap_or(u64::MAX).saturating_add(1) };
+        let due = self.clock.now_ms().saturating_add(wait);
+        self.write(queue, "delayed", &format!("{due:020}~{name}"), &entry.encode())
     }
 
     fn write(&self, queue: &str, part: &str, name: &str, bytes: &[u8]) -> Result<()> {
@@ -173,13 +205,13 @@ impl Store {
     }
 
     fn new_name(&self) -> String {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let number = self.names.fetch_add(1, Ordering::Relaxed);
-        format!("{:020}-{number:08}-{}", since.as_nanos(), self.process)
+        let now = self.clock.now().timestamp_micros().max(0);
+        format!("{now:020}-{number:020}-{}", self.process)
     }
 
     fn mine(&self, queue: &str) -> PathBuf {
-        self.at(queue, "taken").join(&self.process)
+        self.at(queue, "taken").join(&*self.process)
     }
 
     fn at(&self, queue: &str, part: &str) -> PathBuf {
@@ -211,9 +243,4 @@ fn files(folder: &Path) -> Result<Vec<String>> {
     }
     names.sort_unstable();
     Ok(names)
-}
-
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
