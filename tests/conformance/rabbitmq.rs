@@ -81,9 +81,10 @@ impl Place for OnRabbitMq {
     }
 
     async fn upset(&mut self, trouble: Trouble) -> bool {
-        match (self, trouble) {
+        match (&*self, trouble) {
             (Self::Alone(server), Trouble::Full) => server.memory_alarm(true).await,
-            (Self::Shared(place), Trouble::Denied) => {
+            (_, Trouble::Denied) => {
+                let place = self.place().await;
                 // What a channel may do it remembers for as long as it is open.
                 place.forbid().await;
                 place.close_connections().await;
@@ -94,9 +95,9 @@ impl Place for OnRabbitMq {
     }
 
     async fn mend(&mut self, trouble: Trouble) -> bool {
-        match (self, trouble) {
+        match (&*self, trouble) {
             (Self::Alone(server), Trouble::Full) => server.memory_alarm(false).await,
-            (Self::Shared(place), Trouble::Denied) => place.allow().await,
+            (_, Trouble::Denied) => self.place().await.allow().await,
             _ => return false,
         }
         true
