@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::left_out::{self, Verdict};
 use crate::{Missing, Place};
 
-/// Longer than any case takes.
-const LIMIT: Duration = Duration::from_secs(600);
+/// Longer than any case takes, but those that are told how long to go on.
+pub(crate) const LIMIT: Duration = Duration::from_secs(600);
 
 /// Runs a case in an actix system of its own, at a place of its own.
 ///
@@ -14,17 +14,23 @@ const LIMIT: Duration = Duration::from_secs(600);
 ///
 /// When the case fails.
 pub(crate) fn run<P: Place>(name: &str, clockless: bool, case: impl AsyncFnOnce(P) -> Verdict) {
-    run_at(name, clockless, P::begin(), case);
+    run_at(name, clockless, LIMIT, P::begin(), case);
+}
+
+/// The same within a limit of its own.
+pub(crate) fn run_within<P: Place>(name: &str, clockless: bool, limit: Duration, case: impl AsyncFnOnce(P) -> Verdict) {
+    run_at(name, clockless, limit, P::begin(), case);
 }
 
 /// The same at a server that nobody else uses.
 pub(crate) fn run_alone<P: Place>(name: &str, clockless: bool, case: impl AsyncFnOnce(P) -> Verdict) {
-    run_at(name, clockless, P::begin_alone(), case);
+    run_at(name, clockless, LIMIT, P::begin_alone(), case);
 }
 
 fn run_at<P: Place>(
     name: &str,
     clockless: bool,
+    limit: Duration,
     begin: impl Future<Output = Result<P, Missing>>,
     case: impl AsyncFnOnce(P) -> Verdict,
 ) {
@@ -36,10 +42,10 @@ fn run_at<P: Place>(
         if clockless {
             tokio::time::pause();
         }
-        match tokio::time::timeout(LIMIT, case(place)).await {
+        match tokio::time::timeout(limit, case(place)).await {
             Ok(Ok(())) => {}
             Ok(Err(why)) => left_out::left_out(name, &why),
-            Err(_) => panic!("{name} did not end within {LIMIT:?}"),
+            Err(_) => panic!("{name} did not end within {limit:?}"),
         }
     });
 }

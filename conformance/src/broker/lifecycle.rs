@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,13 +10,15 @@ use formicary_actors::broker::{Broker, Intake};
 use formicary_actors::contract::{ConnectionState, DedupBy, Letters};
 use formicary_actors::{Error, SendError};
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::fate::{Fate, Fates, held_against, try_send};
-use super::stage::{Stage, env};
+use super::fault::Fault;
+use super::stage::{SLACK, Stage, env, up};
 use super::taker::{SOON, Taker, number, send};
 use crate::left_out::Verdict;
 use crate::port::Port;
+use crate::proxy::Proxy;
 use crate::wait::until;
 
 fn soon() -> Instant {
@@ -31,7 +34,7 @@ pub(crate) async fn an_adapter_is_made_without_its_server(stage: &mut Stage) -> 
     let begun = std::time::Instant::now();
     let broker = config.start(env()).unwrap();
     let took = begun.elapsed();
-    assert!(took < Duration::from_millis(200), "to make it took {took:?}");
+    assert!(took < SLACK, "to make it took {took:?}");
     assert!(broker.connection() != ConnectionState::Up, "connected with nobody");
     broker.describe().await.unwrap();
     until(SOON, "a word of it", async || matches!(broker.connection(), ConnectionState::Down { .. })).await;
@@ -47,11 +50,40 @@ pub(crate) async fn a_thread_without_a_system_is_told_so(stage: &mut Stage) -> V
     Ok(())
 }
 
-/// When `consume` has returned, what is sent comes.
+/// When `consume` has returned, what is sent comes. While the server does not hear, it does not say that it consumes.
 pub(crate) async fn a_consumer_is_there_when_it_says_so(stage: &mut Stage) -> Verdict {
     let (broker, sender) = (stage.broker(), stage.broker());
     let taker = Taker::of(&broker, "mailer", 4).await;
     send(&sender, "mailer", 0..1).await;
+    taker.ack(&taker.one().await).await;
+    taker.cancel().await;
+    match stage.proxy().await {
+        Ok(proxy) => is_there_when_it_is_heard(stage, &proxy, &sender).await,
+        Err(_) => Ok(()),
+    }
+}
+
+async fn is_there_when_it_is_heard(stage: &Stage, proxy: &Proxy, sender: &Broker) -> Verdict {
+    let mut hasty = env();
+    hasty.limits.send_deadline = Duration::from_millis(500);
+    let broker = stage.behind_in(proxy, hasty);
+    up(&broker, SOON).await;
+    Fault::Unheard.begin(proxy).await;
+    let ask = async || Taker::try_with(&broker, "mailer", 4, |intake| intake).await;
+    let mut asking = pin!(ask());
+    // It may fail, or wait for a server that hears it.
+    let said = timeout(SLACK, &mut asking).await;
+    assert!(!matches!(said, Ok(Ok(_))), "it consumes, and its server does not know");
+    Fault::Unheard.end(proxy).await;
+    let said = match said {
+        Ok(said) => said,
+        Err(_) => asking.await,
+    };
+    let taker = match said {
+        Ok(taker) => taker,
+        Err(_) => until(SOON, "a consumer", ask).await,
+    };
+    send(sender, "mailer", 1..2).await;
     taker.ack(&taker.one().await).await;
     Ok(())
 }

@@ -52,6 +52,7 @@ macro_rules! __broker_cases {
                 each_queue_has_its_own_messages,
                 fifty_senders_and_fifty_consumers_lose_and_double_nothing,
                 messages_of_one_sender_keep_their_order,
+                what_is_sent_beside_a_body_arrives,
                 what_waits_is_there_for_a_late_consumer,
                 every_queue_of_an_exchange_gets_its_messages,
                 topics_choose_their_queues,
@@ -161,10 +162,14 @@ pub fn run<P: BrokerPlace>(name: &str, case: &str) {
         let mut stage = Stage { name: name.to_owned(), place: Box::new(place), promises };
         find(case)(&mut stage).await
     };
-    // They stop or upset a server, or look at the log of their process.
+    // They stop or upset a server, or look at the log or the memory of their process.
     match case.split_once("::") {
         Some(("restarts", _)) => crate::case::run_alone::<P>(name, clockless, run),
         Some(("troubles", _)) => crate::alone::run(name, || crate::case::run_alone::<P>(name, clockless, run)),
+        Some(("endurance", case)) => {
+            let limit = endurance::limit(case);
+            crate::alone::run_within(name, limit, || crate::case::run_within::<P>(name, clockless, limit, run));
+        }
         Some(("secrets", _)) => crate::alone::run(name, || crate::case::run::<P>(name, clockless, run)),
         _ => crate::case::run::<P>(name, clockless, run),
     }
@@ -174,6 +179,9 @@ type Case = for<'a> fn(&'a mut Stage) -> Soon<'a, Verdict>;
 
 macro_rules! table {
     (; $($group:ident { $($case:ident,)+ })+) => {
+        /// The names of all cases, with their groups.
+        const CASES: &[&str] = &[$($(concat!(stringify!($group), "::", stringify!($case)),)+)+];
+
         fn find(name: &str) -> Case {
             match name {
                 $($(concat!(stringify!($group), "::", stringify!($case)) => |stage| Box::pin($group::$case(stage)),)+)+

@@ -7,7 +7,7 @@ use formicary_protocol::Bytes;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::cast::Creations;
+use super::cast::{Creations, Mailer};
 use super::stage::{Stage, up};
 use super::taker::{SOON, Taker, number, send};
 use crate::left_out::Verdict;
@@ -122,6 +122,28 @@ pub(crate) async fn messages_of_one_sender_keep_their_order(stage: &mut Stage) -
     Ok(())
 }
 
+/// The id that a sender gives its message arrives as the message's own, and its headers in the metadata.
+pub(crate) async fn what_is_sent_beside_a_body_arrives(stage: &mut Stage) -> Verdict {
+    stage.can("headers", |can| can.headers).await?;
+    stage.promises("headers that come with their delivery", |promises| promises.delivers_headers)?;
+    let broker = stage.broker();
+    let headers = [("tenant", "acme"), ("x-trace", "00-ü 1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut options = SendOptions::default();
+    (options.id, options.headers) = (Some("order-7".to_owned()), headers.to_vec());
+    broker.send_with::<Mailer>(&json!(1), options).await.unwrap();
+    send(&broker, "mailer", 2..3).await;
+    let taker = Taker::of(&broker, "mailer", 2).await;
+    let mut got = taker.next(2).await;
+    got.sort_by_key(number);
+    assert_eq!((&*got[0].id, &got[0].body), ("order-7", &Bytes::from_static(b"1")));
+    assert!(got[1].id != got[0].id, "the id of one message is another's");
+    for header in &headers {
+        assert!(got[0].metadata.contains(header), "{header:?} is not in {:?}", got[0].metadata);
+        assert!(!got[1].metadata.contains(header), "{header:?} of one message is in {:?}", got[1].metadata);
+    }
+    Ok(())
+}
+
 /// What is sent while nobody consumes waits for a consumer; one that ends and comes again goes on where it left.
 pub(crate) async fn what_waits_is_there_for_a_late_consumer(stage: &mut Stage) -> Verdict {
     let sender = stage.broker();
@@ -186,21 +208,22 @@ pub(crate) async fn topics_choose_their_queues(stage: &mut Stage) -> Verdict {
 pub(crate) async fn an_option_that_it_lacks_is_refused(stage: &mut Stage) -> Verdict {
     let broker = stage.broker();
     let can = broker.describe().await.unwrap().capabilities;
-    let mut options = [const { None }; 5];
+    let mut options = [const { None }; 6];
     for (at, option) in options.iter_mut().enumerate() {
         let mut set = SendOptions::default();
         let lacks = match at {
             0 => (set.key = Some("k".into()), can.headers),
             1 => (set.headers = vec![("a".into(), "b".into())], can.headers),
             2 => (set.id = Some("i".into()), can.headers),
-            3 => (set.delay = Some(SOON), can.delay),
+            3 => (set.expires = Some(SOON), can.headers),
+            4 => (set.delay = Some(SOON), can.delay),
             _ => (set.topic = Some("a.b".into()), can.exchanges),
         };
         *option = (!lacks.1).then_some(set);
     }
     for option in options.into_iter().flatten() {
         let name = option.first_set().unwrap();
-        let error = broker.send_with::<super::cast::Mailer>(&json!(1), option).await.unwrap_err();
+        let error = broker.send_with::<Mailer>(&json!(1), option).await.unwrap_err();
         assert!(error.to_string().contains(&format!("`{name}`")), "{error}");
     }
     assert_eq!(broker.inspect("mailer").await.unwrap().left(), 0);

@@ -39,7 +39,9 @@ pub(crate) async fn no_secret_is_shown(stage: &mut Stage) -> Verdict {
     shown.push(format!("{error} {error:?}"));
     broker.close(Instant::now() + Duration::from_secs(1)).await;
     shown.push(format!("{:?}", broker.dynamic("mailer", &json!(1)).await));
-    shown.push(lines.text());
+    let logged = lines.text();
+    assert!(logged.contains("TRACE"), "the log was not gathered: {logged}");
+    shown.push(logged);
     for text in shown {
         assert!(!text.contains(&secret), "{}", text.replace(&secret, "<the secret>"));
     }

@@ -1,7 +1,5 @@
 //! The beginning and the end of a bus.
 
-use std::time::Duration;
-
 use formicary_actors::contract::ConnectionState;
 use formicary_actors::{CallError, Error, SendError};
 use futures_util::future::join_all;
@@ -11,7 +9,7 @@ use tokio::time::{Instant, timeout};
 use super::calls::ask;
 use super::cast::{Doubles, Note};
 use super::inbox::Inbox;
-use super::stage::{SOON, Stage, publish};
+use super::stage::{SLACK, SOON, Stage, publish};
 use crate::left_out::{LeftOut, Verdict};
 
 /// A bus is made without a word to its server: at an address that takes a connection and says nothing, it is there at
@@ -22,7 +20,7 @@ pub(crate) async fn it_is_made_without_a_word_to_its_server(stage: &mut Stage) -
     let config = config.ok_or_else(|| LeftOut("its place has no `bus_at`".into()))?;
     let begun = Instant::now();
     let bus = config.start(stage.env()).unwrap();
-    assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < SLACK, "{:?}", begun.elapsed());
     let description = timeout(SOON, bus.describe()).await.unwrap().unwrap();
     assert!(!matches!(description.connection, ConnectionState::Up), "{description:?}");
     assert_eq!(bus.connection(), description.connection);
