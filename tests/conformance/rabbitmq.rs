@@ -81,8 +81,9 @@ impl Place for OnRabbitMq {
     }
 
     async fn upset(&mut self, trouble: Trouble) -> bool {
-        match (self, trouble) {
+        match (&*self, trouble) {
             (Self::Alone(server), Trouble::Full) => server.memory_alarm(true).await,
+            (Self::Alone(server), Trouble::Denied) => super::bus_rabbitmq::deny(server).await,
             (Self::Shared(place), Trouble::Denied) => {
                 // What a channel may do it remembers for as long as it is open.
                 place.forbid().await;
@@ -94,8 +95,9 @@ impl Place for OnRabbitMq {
     }
 
     async fn mend(&mut self, trouble: Trouble) -> bool {
-        match (self, trouble) {
+        match (&*self, trouble) {
             (Self::Alone(server), Trouble::Full) => server.memory_alarm(false).await,
+            (Self::Alone(server), Trouble::Denied) => super::bus_rabbitmq::permit(server, ".*").await,
             (Self::Shared(place), Trouble::Denied) => place.allow().await,
             _ => return false,
         }
