@@ -24,11 +24,19 @@ fn here() -> Result<(), Missing> {
 }
 
 /// What the user of a node's own URL may configure, write and read.
-async fn permit(server: &Server, pattern: &str) {
+pub(super) async fn permit(server: &Server, pattern: &str) {
     let name = r#"<<"formicary">>"#;
     let to = format!("<<\"{pattern}\">>");
     let permit = "rabbit_auth_backend_internal:set_permissions";
     server.eval(&format!("{permit}({name}, {name}, {to}, {to}, {to}, <<\"test\">>)")).await;
+}
+
+/// Takes everything from that user but to connect.
+pub(super) async fn deny(server: &Server) {
+    permit(server, "").await;
+    // A channel remembers what it was once allowed.
+    let close = "rabbit_networking:close_connection(C, \"denied\")";
+    server.eval(&format!("[{close} || C <- rabbit_networking:connections()], ok")).await;
 }
 
 impl OnRabbit {
@@ -74,10 +82,7 @@ impl Place for OnRabbit {
 
     async fn upset(&mut self, trouble: Trouble) -> bool {
         let (Self::Alone(server), Trouble::Denied) = (self, trouble) else { return false };
-        permit(server, "").await;
-        // A channel remembers what it was once allowed.
-        let close = "rabbit_networking:close_connection(C, \"denied\")";
-        server.eval(&format!("[{close} || C <- rabbit_networking:connections()], ok")).await;
+        deny(server).await;
         true
     }
 

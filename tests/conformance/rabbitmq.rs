@@ -83,8 +83,8 @@ impl Place for OnRabbitMq {
     async fn upset(&mut self, trouble: Trouble) -> bool {
         match (&*self, trouble) {
             (Self::Alone(server), Trouble::Full) => server.memory_alarm(true).await,
-            (_, Trouble::Denied) => {
-                let place = self.place().await;
+            (Self::Alone(server), Trouble::Denied) => super::bus_rabbitmq::deny(server).await,
+            (Self::Shared(place), Trouble::Denied) => {
                 // What a channel may do it remembers for as long as it is open.
                 place.forbid().await;
                 place.close_connections().await;
@@ -97,7 +97,8 @@ impl Place for OnRabbitMq {
     async fn mend(&mut self, trouble: Trouble) -> bool {
         match (&*self, trouble) {
             (Self::Alone(server), Trouble::Full) => server.memory_alarm(false).await,
-            (_, Trouble::Denied) => self.place().await.allow().await,
+            (Self::Alone(server), Trouble::Denied) => super::bus_rabbitmq::permit(server, ".*").await,
+            (Self::Shared(place), Trouble::Denied) => place.allow().await,
             _ => return false,
         }
         true

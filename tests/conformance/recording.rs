@@ -16,6 +16,8 @@ impl BrokerPlace for Recording {
     fn promises() -> BrokerPromises {
         let mut promises = BrokerPromises::default();
         promises.clockless = true;
+        // They are recorded, and not delivered.
+        promises.delivers_headers = false;
         promises
     }
 

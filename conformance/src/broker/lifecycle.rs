@@ -75,9 +75,13 @@ async fn is_there_when_it_is_heard(stage: &Stage, proxy: &Proxy, sender: &Broker
     let said = timeout(SLACK, &mut asking).await;
     assert!(!matches!(said, Ok(Ok(_))), "it consumes, and its server does not know");
     Fault::Unheard.end(proxy).await;
+    let said = match said {
+        Ok(said) => said,
+        Err(_) => asking.await,
+    };
     let taker = match said {
-        Ok(_) => until(SOON, "a consumer", ask).await,
-        Err(_) => asking.await.unwrap(),
+        Ok(taker) => taker,
+        Err(_) => until(SOON, "a consumer", ask).await,
     };
     send(sender, "mailer", 1..2).await;
     taker.ack(&taker.one().await).await;

@@ -125,6 +125,7 @@ pub(crate) async fn messages_of_one_sender_keep_their_order(stage: &mut Stage) -
 /// The id that a sender gives its message arrives as the message's own, and its headers in the metadata.
 pub(crate) async fn what_is_sent_beside_a_body_arrives(stage: &mut Stage) -> Verdict {
     stage.can("headers", |can| can.headers).await?;
+    stage.promises("headers that come with their delivery", |promises| promises.delivers_headers)?;
     let broker = stage.broker();
     let headers = [("tenant", "acme"), ("x-trace", "00-ü 1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
     let mut options = SendOptions::default();
