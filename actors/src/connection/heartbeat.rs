@@ -14,6 +14,7 @@ pub(crate) enum Pong {
     /// Any answer, an error too: somebody is there.
     Answered,
     /// The answer to another command: requests and answers no longer match.
+    #[cfg(feature = "redis")]
     OutOfStep,
     /// The connection ended meanwhile; whoever watches the driver will say why.
     Gone,
@@ -49,6 +50,7 @@ pub(crate) async fn watch<P: Future<Output = Pong>>(
             biased;
             pong = &mut pong => match pong {
                 Pong::Answered => {}
+                #[cfg(feature = "redis")]
                 Pong::OutOfStep => return OUT_OF_STEP.to_owned(),
                 Pong::Gone => std::future::pending().await,
             },
@@ -61,6 +63,7 @@ pub(crate) async fn watch<P: Future<Output = Pong>>(
     }
 }
 
+#[cfg(feature = "redis")]
 pub(crate) const OUT_OF_STEP: &str = "answers no longer match their commands";
 
 /// How long a ping may take: with the heartbeat before it and the grace after it, less than twice the heartbeat.

@@ -10,7 +10,9 @@ pub(crate) mod url;
 
 pub(crate) use backoff::Backoff;
 pub(crate) use follow::follow;
-pub(crate) use heartbeat::{OUT_OF_STEP, Pong, answer_time, overdue, watch};
+#[cfg(feature = "redis")]
+pub(crate) use heartbeat::{OUT_OF_STEP, answer_time, overdue};
+pub(crate) use heartbeat::{Pong, watch};
 pub use state::{Reason, State};
 #[cfg(feature = "tls")]
 pub use tls::Tls;
