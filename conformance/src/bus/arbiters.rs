@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::calls::ask;
 use super::cast::{Ask, Doubles, Note};
 use super::inbox::Inbox;
-use super::stage::{SOON, Stage, publish};
+use super::stage::{SOON, Stage, publish, up};
 use crate::left_out::Verdict;
 use crate::wait;
 
@@ -37,6 +37,8 @@ pub(crate) async fn what_a_dying_arbiter_sends_arrives(stage: &mut Stage) -> Ver
     let answers = stage.group().agent(Doubles::at_once).start().await.unwrap();
     let (bus, other) = (stage.bus(), stage.bus());
     let inbox = Inbox::of::<Note>(&other).await;
+    // What has to wait for its connection goes out only for a sender that still waits.
+    up(&bus).await;
     for n in 0..ROUNDS {
         let here = bus.clone();
         on_a_dying_arbiter(move || async move { here.publish("me", &Note { n }).await });
