@@ -74,14 +74,16 @@ async fn a_queue_of_another_type_is_told() {
 #[test]
 fn a_wrong_url_is_told() {
     for (url, expected) in [
-        (format!("localhost:{SECRET}"), "memory:// or redis://"),
-        (format!("http://:{SECRET}@localhost"), "memory:// or redis://"),
+        (format!("localhost:{SECRET}"), "memory://, redis://host:port or amqp://host:port"),
+        (format!("http://:{SECRET}@localhost"), "memory://, redis://host:port or amqp://host:port"),
         (format!("redis://{SECRET}@localhost"), "redis://:password@host"),
         (format!("redis://:{SECRET}@"), "redis://[user:password@]host[:port][/db]"),
         (format!("redis://:{SECRET}@localhost:port"), "from 1 to 65535"),
         (format!("redis://:{SECRET}@localhost/first"), "from 0 to 255"),
         (format!("redis://:{SECRET}#1@localhost"), "%23"),
-        (format!("rediss://:{SECRET}@localhost"), "memory:// or redis://"),
+        (format!("amqp://{SECRET}@localhost"), "amqp://user:password@host"),
+        (format!("amqp://anna:{SECRET}@localhost:port"), "from 1 to 65535"),
+        (format!("amqp://anna:{SECRET}@localhost/a/b"), "%2F"),
     ] {
         let bus = url.parse::<BusConfig>().unwrap_err();
         let broker = url.parse::<BrokerConfig>().unwrap_err();
