@@ -41,6 +41,7 @@
 #![allow(clippy::unwrap_used, reason = "cases are tests, which fail by panicking")]
 
 mod alone;
+pub mod bodies;
 pub mod broker;
 pub mod bus;
 mod case;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use formicary::events::{BadInput, Event, Listener};
 use formicary::{CallError, Error, EventKind, Group};
+use formicary_test_support::bad_bodies;
 use formicary_test_support::redis::Server;
 
 use crate::alone::alone;
@@ -16,35 +17,6 @@ on_redis! {
     bad_signals_are_counted_by_kind_and_end_no_subscription,
     bad_messages_are_dead_letters_at_once,
     an_answer_that_is_no_answer_is_counted,
-}
-
-const DEEP: usize = 100_000;
-
-/// Bodies that are no `{"n": <integer>}`.
-fn bad_bodies() -> Vec<Vec<u8>> {
-    let nested = |open: &str, close: &str| [r#"{"n": "#, &open.repeat(DEEP), &close.repeat(DEEP), "}"].concat();
-    let texts = [
-        "",
-        "no json",
-        "[]",
-        "7",
-        "null",
-        "{}",
-        "{",
-        r#"{"n": null}"#,
-        r#"{"n": "7"}"#,
-        r#"{"n": true}"#,
-        r#"{"n": -1}"#,
-        r#"{"n": 1.5}"#,
-        r#"{"n": 18446744073709551616}"#,
-        r#"{"n": NaN}"#,
-        r#"{"n": 1} {"n": 2}"#,
-        "\u{feff}{\"n\": 1}",
-    ];
-    let mut bodies: Vec<Vec<u8>> = texts.iter().map(|text| text.as_bytes().to_vec()).collect();
-    bodies.extend([nested("[", "]").into_bytes(), nested(r#"{"n":"#, "}").into_bytes()]);
-    bodies.extend([b"\xff\xfe".to_vec(), b"{\"n\": \"\xc3\x28\"}".to_vec(), b"{\"n\": \0}".to_vec()]);
-    bodies
 }
 
 async fn worker(url: &str) -> (Group, Ledger) {

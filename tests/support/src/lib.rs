@@ -28,6 +28,7 @@ pub mod wall;
 
 use std::path::PathBuf;
 
+pub use formicary_conformance::bodies::bad_bodies;
 use formicary_conformance::port;
 pub use formicary_conformance::{proxy, wait};
 
