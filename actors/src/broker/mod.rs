@@ -9,6 +9,8 @@ pub mod amqp;
 mod batch;
 mod handle;
 mod intake;
+#[cfg(any(feature = "amqp", feature = "redis"))]
+mod leaving;
 mod memory;
 #[cfg(any(feature = "amqp", feature = "redis"))]
 mod pause;

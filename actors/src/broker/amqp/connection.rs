@@ -79,11 +79,11 @@ impl Link {
         let consumers: Vec<_> = self.consumers.borrow().values().cloned().collect();
         consumers.iter().for_each(|consumer| consumer.cancel());
         for consumer in &consumers {
-            timeout_at(deadline, consumer.intake_ended()).await.ok();
+            timeout_at(deadline, consumer.leaving.intake_ended()).await.ok();
             settle::return_rest(self, consumer);
         }
         for consumer in &consumers {
-            timeout_at(deadline, consumer.has_left()).await.ok();
+            timeout_at(deadline, consumer.leaving.has_left()).await.ok();
         }
         timeout_at(deadline, self.line.idle()).await.ok();
         self.line.end("the broker was closed");

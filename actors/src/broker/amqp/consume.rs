@@ -35,7 +35,8 @@ pub(super) async fn consume(link: Rc<Link>, consume: Consume) {
     consume.reply.send(Ok(()));
     serve(&link, &consumer, session).await;
     link.consumers.borrow_mut().remove(&consume.id);
-    consumer.leave();
+    consumer.leaving.end_intake();
+    consumer.leaving.leave();
 }
 
 fn refused(link: &Link, consumer: &Consumer, error: CommandError) -> Error {

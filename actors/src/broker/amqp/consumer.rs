@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::acks::Ready;
 use super::copies::Stuck;
 use super::metadata::Last;
+use crate::broker::leaving::Leaving;
 use crate::contract::{Consume, Delivered, DeliveryInlet, Token};
 
 /// One consumer of a queue: what it holds, and what is still to be told to the server.
@@ -35,9 +36,7 @@ pub(super) struct Consumer {
     /// The last token.
     last: Cell<u64>,
     cancelled: Cell<bool>,
-    intake_over: Cell<bool>,
-    left: Cell<bool>,
-    quieter: Notify,
+    pub(super) leaving: Leaving,
 }
 
 /// A message that was delivered.
@@ -66,9 +65,7 @@ impl Consumer {
             before: Cell::default(),
             last: Cell::default(),
             cancelled: Cell::default(),
-            intake_over: Cell::default(),
-            left: Cell::default(),
-            quieter: Notify::new(),
+            leaving: Leaving::new(),
         }
     }
 
@@ -118,35 +115,5 @@ impl Consumer {
     pub(super) fn cancel(&self) {
         self.cancelled.set(true);
         self.changed.notify_one();
-    }
-
-    pub(super) fn end_intake(&self) {
-        self.intake_over.set(true);
-        self.quieter.notify_waiters();
-    }
-
-    pub(super) fn leave(&self) {
-        self.intake_over.set(true);
-        self.left.set(true);
-        self.quieter.notify_waiters();
-    }
-
-    pub(super) async fn intake_ended(&self) {
-        self.until(|consumer| consumer.intake_over.get()).await;
-    }
-
-    /// Nothing of it is left at the server.
-    pub(super) async fn has_left(&self) {
-        self.until(|consumer| consumer.left.get()).await;
-    }
-
-    async fn until(&self, holds: impl Fn(&Self) -> bool) {
-        loop {
-            let change = self.quieter.notified();
-            if holds(self) {
-                return;
-            }
-            change.await;
-        }
     }
 }

@@ -115,7 +115,7 @@ impl Session {
                     Some(Err(error)) => return self.why(&error.to_string()),
                     None if self.is_cancelling => {
                         self.dry = true;
-                        consumer.end_intake();
+                        consumer.leaving.end_intake();
                     }
                     None => return self.why("the server has ended the consumer: was its queue deleted?"),
                 },

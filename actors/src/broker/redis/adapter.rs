@@ -89,7 +89,7 @@ impl Handler<Cancel> for Adapter {
         };
         consumer.cancel();
         actix_rt::spawn(async move {
-            timeout(CANCELLED, consumer.intake_ended()).await.ok();
+            timeout(CANCELLED, consumer.leaving.intake_ended()).await.ok();
             cancel.reply.send(());
         });
     }

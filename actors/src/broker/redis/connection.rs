@@ -113,11 +113,11 @@ impl Link {
         consumers.iter().for_each(|consumer| consumer.cancel());
         for consumer in &consumers {
             // Past the deadline the loop goes on: what is there is returned in the same moment, or counted as lost.
-            timeout_at(deadline, consumer.intake_ended()).await.ok();
+            timeout_at(deadline, consumer.leaving.intake_ended()).await.ok();
             settle::return_rest(self, consumer);
         }
         for consumer in &consumers {
-            timeout_at(deadline, consumer.has_left()).await.ok();
+            timeout_at(deadline, consumer.leaving.has_left()).await.ok();
         }
         timeout_at(deadline, self.nodes.idle()).await.ok();
         self.nodes.close(deadline).await;

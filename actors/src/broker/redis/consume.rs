@@ -31,7 +31,7 @@ pub(super) async fn consume(link: Rc<Link>, consume: Consume) {
     intake::serve(link.clone(), consumer.clone()).await;
     link.consumers.borrow_mut().remove(&consume.id);
     link.consumer_left.notify_waiters();
-    consumer.leave();
+    consumer.leaving.leave();
 }
 
 async fn begin(link: &Link, consumer: &Consumer, dedup: Option<DedupBy>) -> Result<(), Error> {

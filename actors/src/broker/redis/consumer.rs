@@ -10,6 +10,7 @@ use super::field::{Field, Stamps};
 use super::held::{Held, What};
 use super::keys::Keys;
 use super::pending::Pending;
+use crate::broker::leaving::Leaving;
 use crate::contract::{Consume, Delivered, DeliveryInlet, Token};
 
 /// One consumer of a queue: what it may take, what it holds, and what is still to be told to the server.
@@ -38,9 +39,7 @@ pub(super) struct Consumer {
     pub(super) changed: Notify,
     pub(super) stamps: Stamps,
     cancelled: Cell<bool>,
-    intake_over: Cell<bool>,
-    left: Cell<bool>,
-    quieter: Notify,
+    pub(super) leaving: Leaving,
     credit: usize,
     tokens: Cell<u64>,
     lost: Cell<Token>,
@@ -69,9 +68,7 @@ impl Consumer {
             changed: Notify::new(),
             stamps: Stamps::default(),
             cancelled: Cell::default(),
-            intake_over: Cell::default(),
-            left: Cell::default(),
-            quieter: Notify::new(),
+            leaving: Leaving::new(),
             credit: consume.credit.get(),
             tokens: Cell::default(),
             lost: Cell::new(Token(0)),
@@ -163,34 +160,5 @@ impl Consumer {
     pub(super) fn cancel(&self) {
         self.cancelled.set(true);
         self.changed.notify_one();
-    }
-
-    pub(super) fn end_intake(&self) {
-        self.intake_over.set(true);
-        self.quieter.notify_waiters();
-    }
-
-    pub(super) fn leave(&self) {
-        self.left.set(true);
-        self.quieter.notify_waiters();
-    }
-
-    pub(super) async fn intake_ended(&self) {
-        self.until(|consumer| consumer.intake_over.get()).await;
-    }
-
-    /// Nothing of it is left at the server.
-    pub(super) async fn has_left(&self) {
-        self.until(|consumer| consumer.left.get()).await;
-    }
-
-    async fn until(&self, holds: impl Fn(&Self) -> bool) {
-        loop {
-            let change = self.quieter.notified();
-            if holds(self) {
-                return;
-            }
-            change.await;
-        }
     }
 }

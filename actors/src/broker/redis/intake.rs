@@ -124,7 +124,7 @@ impl Service {
             if self.wait.take().is_some() {
                 self.consumer.unsure.set(true);
             }
-            self.consumer.end_intake();
+            self.consumer.leaving.end_intake();
         }
         self.again();
         if self.calls.is_empty() {
