@@ -115,6 +115,8 @@ impl Connection {
     /// Says goodbye to the server, so that all that was written before arrives, then ends the connection and its tasks.
     /// Whoever waits for it fails.
     pub async fn close(&self, deadline: Instant) {
+        // Nobody watches any more: an end that is ours is no outage.
+        self.owner.task.abort();
         if let Some(link) = self.now() {
             // A server that does not answer in time is left.
             timeout_at(deadline, link.connection.close(200, "closed".into())).await.ok();

@@ -127,3 +127,28 @@ async fn a_closed_broker_refuses_and_what_it_held_is_back_in_order() {
     tray.until(6).await;
     assert_eq!(tray.bodies(), crate::common::texts(2..8));
 }
+
+/// What was settled goes out before the connection ends, and an end that is ours is told to nobody as an outage.
+#[actix::test]
+async fn a_close_applies_what_was_settled_and_is_no_outage() {
+    if !require_rabbitmq("a_close_applies_what_was_settled_and_is_no_outage") {
+        return;
+    }
+    let place = rabbitmq::shared("closing").await;
+    let look = broker(&place.url());
+    // Whether an end of our own is seen depends on who is woken first.
+    for _ in 0..40 {
+        let broker = broker(&place.url());
+        send(&look, 0..16).await;
+        let (id, tray) = consume(&broker, "mailer", 16).await;
+        let got = tray.until(16).await;
+        for one in &got {
+            broker.settle(id, settle(one, Outcome::Ack));
+        }
+        let events = broker.env().events.clone();
+        broker.close(tokio::time::Instant::now() + 5 * S).await;
+        let told = (events.count(EventKind::Disconnected), events.count(EventKind::LateSettlement));
+        assert_eq!(told, (0, 0), "outages, and late settlements");
+        assert_eq!(look.inspect("mailer").await.unwrap().left(), 0, "what is left");
+    }
+}
