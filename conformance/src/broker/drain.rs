@@ -44,7 +44,9 @@ async fn stopped(stage: &Stage, each: Duration, deadline: Duration) -> (Ledger, 
     assert_eq!((exit.code(), events.count(EventKind::DeadLettered)), (0, 0));
     until(SOON, "everything to be back", async || look.inspect("jobs").await.unwrap().in_flight == 0).await;
     let left = look.inspect("jobs").await.unwrap();
-    assert_eq!((left.left() + ledger.len() as u64, left.dead), (JOBS, 0), "handled and left, together, and dead");
+    let told = (left.left() + ledger.len() as u64, left.dead);
+    let late = events.count(EventKind::LateSettlement);
+    assert_eq!(told, (JOBS, 0), "handled and left, together, and dead; {late} settlements were late");
     (ledger, took)
 }
 
