@@ -119,8 +119,6 @@ impl BrokerPlace for OnRabbitMq {
         promises.retries_come_first = false;
         // The server gives what was in hand to others as soon as the connection ends.
         promises.settles_across_outages = false;
-        // It counts neither what others have in hand nor dead letters by their reasons.
-        promises.tells_all = false;
         promises.notices_within = HEARTBEAT * 2;
         promises.hands_on_within = HEARTBEAT * 3;
         promises

@@ -25,9 +25,6 @@ pub struct BrokerPromises {
     /// What it takes beside a body comes with its delivery, where its capabilities say `headers`. `false`: it takes it, and
     /// delivers the body alone. Default `true`.
     pub delivers_headers: bool,
-    /// It tells the stories of the suite in the words of the memory broker: counts at each moment, and what becomes of each
-    /// settlement. `false`: they are left out, and the other cases hold it to the contract. Default `true`.
-    pub tells_all: bool,
     /// Within how long a connection is found dead that is open and silent, as the adapters of the place are set up.
     /// Default 10 s.
     pub notices_within: Duration,
@@ -48,7 +45,6 @@ impl Default for BrokerPromises {
             settles_each: true,
             settles_across_outages: true,
             delivers_headers: true,
-            tells_all: true,
             notices_within: Duration::from_secs(10),
             back_within: Duration::from_secs(7),
             hands_on_within: Duration::from_secs(30),
