@@ -16,6 +16,8 @@ mod bus_faults;
 mod common;
 #[path = "amqp/connections.rs"]
 mod connections;
+#[path = "amqp/deaf.rs"]
+mod deaf;
 #[path = "amqp/endings.rs"]
 mod endings;
 #[path = "amqp/outbox.rs"]

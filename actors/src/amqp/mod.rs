@@ -13,6 +13,7 @@
 
 mod config;
 mod connection;
+mod deadline;
 mod endpoint;
 mod error;
 mod life;
@@ -26,6 +27,7 @@ mod tests;
 pub use config::AmqpConfig;
 pub(crate) use config::{Backlog, QueueKind};
 pub use connection::{Connection, Observer, Prepare};
+pub(crate) use deadline::done_by;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{CommandError, ConnectError};
 pub use link::Link;

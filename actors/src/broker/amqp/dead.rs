@@ -16,7 +16,7 @@ use super::line::{Done, Job};
 use super::names::{self, short};
 use super::properties::{self, Past};
 use super::topology::To;
-use crate::amqp::{self, CommandError};
+use crate::amqp::{self, CommandError, done_by};
 use crate::contract::{Concerned, Dead, DeadRequest, Letters};
 
 /// How many letters are asked for at once.
@@ -38,12 +38,12 @@ pub(super) async fn dead(link: Rc<Link>, dead: Dead) {
             DeadRequest::Purge if walk.which == Letters::all() => walk.purge_all().await,
             DeadRequest::Replay | DeadRequest::Purge => walk.exhume(all, &queue, request == DeadRequest::Replay).await,
         };
+        let concerned = outcome?;
         // Its answer comes when all acknowledgements are done and the rest is back.
         let closed = walk.channel.close(200, short("done").unwrap_or_default());
-        let closed = amqp.answered(closed).await;
-        outcome.and_then(|concerned| closed.map(|()| concerned))
+        amqp.answered(closed).await.map(|()| concerned)
     };
-    let outcome: Result<Concerned, CommandError> = outcome.await;
+    let outcome = done_by(deadline, "the dead letters", outcome).await;
     reply.send(outcome.map_err(|error| error.during("the dead letters")));
 }
 
