@@ -114,6 +114,31 @@ impl<'s> Place<'s> {
         self.server.eval(&close).await;
     }
 
+    /// Closes every connection that calls itself so, as [`Place::close_connections`] does.
+    pub async fn close_connections_named(&self, name: &str) {
+        let close = format!(
+            "[rabbit_networking:close_connection(C, \"by the test\") || C <- {}, \
+             [{{_, Said}}] <- [rabbit_networking:connection_info(C, [client_properties])], \
+             lists:member({{<<\"connection_name\">>, longstr, {}}}, Said)], ok",
+            self.connection_list(),
+            binary(name),
+        );
+        self.server.eval(&close).await;
+    }
+
+    /// Refuses connections here when there are so many; those that are there stay. `None` lets all in again.
+    pub async fn limit_connections(&self, most: Option<u32>) {
+        let name = binary(&self.name);
+        let limit = match most {
+            Some(most) => {
+                let limits = binary(&format!("{{\"max-connections\": {most}}}"));
+                format!("rabbit_vhost_limit:parse_set({name}, {limits}, <<\"test\">>)")
+            }
+            None => format!("rabbit_vhost_limit:clear({name}, <<\"test\">>)"),
+        };
+        self.server.eval(&limit).await;
+    }
+
     /// Takes away what the user may do here, except to connect: what it does then is `ACCESS_REFUSED`.
     pub async fn forbid(&self) {
         self.permit("").await;
