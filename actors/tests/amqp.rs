@@ -20,6 +20,8 @@ mod connections;
 mod deaf;
 #[path = "amqp/endings.rs"]
 mod endings;
+#[path = "amqp/odd.rs"]
+mod odd;
 #[path = "amqp/outbox.rs"]
 mod outbox;
 #[path = "amqp/outcomes.rs"]

@@ -18,6 +18,8 @@ mod endpoint;
 mod error;
 mod life;
 mod link;
+mod mend;
+mod screen;
 mod settings;
 mod socket;
 mod stream;

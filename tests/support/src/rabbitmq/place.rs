@@ -101,6 +101,14 @@ impl<'s> Place<'s> {
         self.server.eval(&delete).await;
     }
 
+    /// Publishes what no driver would let through: key and body are bytes, and the properties are Erlang, such as
+    /// `[{message_id, <<255>>}]`.
+    pub async fn publish_odd(&self, exchange: &str, key: &[u8], properties: &str, body: &[u8]) {
+        let (exchange, key, body) = (binary(exchange), binary(key), binary(body));
+        let exchange = format!("rabbit_misc:r({}, exchange, {exchange})", binary(&self.name));
+        self.server.eval(&format!("rabbit_basic:publish({exchange}, {key}, {properties}, {body})")).await;
+    }
+
     /// How many connections clients have here.
     pub async fn connections(&self) -> usize {
         let ask = format!("length({})", self.connection_list());
