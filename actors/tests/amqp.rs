@@ -26,6 +26,8 @@ mod odd;
 mod outbox;
 #[path = "amqp/outcomes.rs"]
 mod outcomes;
+#[path = "amqp/quorum.rs"]
+mod quorum;
 #[path = "amqp/restarts.rs"]
 mod restarts;
 #[path = "amqp/sends.rs"]

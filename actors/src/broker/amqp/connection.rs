@@ -40,8 +40,7 @@ impl Link {
         let publishing = open(config, &context, "broker", config.settings.clone(), gauge.another());
         // The first one tells of outages.
         let consuming = open(config, &context, "broker consumers", quiet(config), gauge.another());
-        let declarations = context.env.declarations.clone();
-        let topology = Rc::new(Topology::new(consuming.clone(), declarations, config.queues));
+        let topology = Rc::new(Topology::new(consuming.clone(), &context.env, config.queues));
         Rc::new(Self {
             line: Line::new(context.clone(), publishing.clone(), topology.clone()),
             context,

@@ -139,7 +139,7 @@ impl<'s> Place<'s> {
         let name = binary(&self.name);
         let limit = match most {
             Some(most) => {
-                let limits = binary(&format!("{{\"max-connections\": {most}}}"));
+                let limits = binary(format!("{{\"max-connections\": {most}}}"));
                 format!("rabbit_vhost_limit:parse_set({name}, {limits}, <<\"test\">>)")
             }
             None => format!("rabbit_vhost_limit:clear({name}, <<\"test\">>)"),
