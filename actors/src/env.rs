@@ -122,6 +122,13 @@ impl Env {
         settled::late(&self.events, queue, consumer);
     }
 
+    /// Whether an adapter may write its log line about something that goes wrong again and again: the first time, then once a
+    /// minute, with how often it happened since the last line. `what` and `name` say what the line is about, such as
+    /// `"take"` and a queue.
+    pub fn line_due(&self, what: &'static str, name: &str) -> Option<u64> {
+        self.events.line_due(what, name)
+    }
+
     /// The environment of a new group with everything at its default.
     pub fn new(prefix: Prefix, declarations: Arc<Declarations>) -> Self {
         Self {

@@ -16,12 +16,18 @@ mod bus_faults;
 mod common;
 #[path = "amqp/connections.rs"]
 mod connections;
+#[path = "amqp/deaf.rs"]
+mod deaf;
 #[path = "amqp/endings.rs"]
 mod endings;
+#[path = "amqp/odd.rs"]
+mod odd;
 #[path = "amqp/outbox.rs"]
 mod outbox;
 #[path = "amqp/outcomes.rs"]
 mod outcomes;
+#[path = "amqp/quorum.rs"]
+mod quorum;
 #[path = "amqp/restarts.rs"]
 mod restarts;
 #[path = "amqp/sends.rs"]

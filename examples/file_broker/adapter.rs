@@ -24,7 +24,8 @@ pub fn file_broker(folder: impl Into<PathBuf>) -> BrokerConfig {
     BrokerConfig::custom(move |env| start(&folder, env))
 }
 
-fn start(folder: &Path, env: Env) -> Broker {
+/// Starts it on this thread.
+pub fn start(folder: &Path, env: Env) -> Broker {
     let (context, state) = AdapterContext::new(env.clone());
     let store = Store::open(folder, env.clock, env.ids.clone());
     let adapter =
@@ -85,7 +86,10 @@ impl Adapter {
             let most = consumer.credit.saturating_sub(consumer.taken.len());
             let queue = consumer.queue.clone();
             if let Err(error) = self.store.take(&queue, most, |taken| consumer.hand_over(taken)) {
-                tracing::warn!(%queue, %error, "messages could not be taken");
+                // There is another look in a moment.
+                if let Some(times) = self.context.env.line_due("take", &queue) {
+                    tracing::warn!(%queue, %error, times, "messages could not be taken");
+                }
             }
         }
     }
@@ -99,7 +103,9 @@ impl Adapter {
                     owed.reply.into_iter().for_each(|reply| reply.send(ended.clone()));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "settlements could not be applied, and are tried again");
+                    if let Some(times) = self.context.env.line_due("settle", "all queues") {
+                        tracing::warn!(%error, times, "settlements could not be applied, and are tried again");
+                    }
                     self.owed.push(owed);
                 }
             }

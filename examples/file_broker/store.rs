@@ -61,7 +61,7 @@ impl Store {
     }
 
     /// Takes what is due, then what waits, so many at most, and hands each to `with` as soon as it has it: an error takes
-    /// nothing back. What another process was quicker to take is left out.
+    /// nothing back, and blocks nothing behind it. What another process was quicker to take is left out.
     pub fn take(&self, queue: &str, most: usize, mut with: impl FnMut(Taken)) -> Result<()> {
         if most == 0 {
             return Ok(());
@@ -71,17 +71,21 @@ impl Store {
             |file: &String| file.split_once('~').is_some_and(|(due, _)| due.parse().is_ok_and(|due: u64| due <= now));
         let due = files(&self.at(queue, "delayed"))?.into_iter().filter(is_due).map(|file| ("delayed", file));
         let waiting = files(&self.at(queue, "waiting"))?.into_iter().map(|file| ("waiting", file));
-        let mut taken = 0;
+        let (mut taken, mut outcome) = (0, Ok(()));
         for (part, file) in due.chain(waiting) {
             if taken == most {
                 break;
             }
-            if let Some(message) = self.take_one(queue, part, &file)? {
-                with(message);
-                taken += 1;
+            match self.take_one(queue, part, &file) {
+                Ok(Some(message)) => {
+                    with(message);
+                    taken += 1;
+                }
+                Ok(None) => {}
+                Err(error) => outcome = Err(error),
             }
         }
-        Ok(())
+        outcome
     }
 
     /// `None`: another process was quicker.

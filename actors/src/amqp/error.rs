@@ -71,6 +71,8 @@ impl From<&lapin::Error> for ConnectError {
                 let text = said.get_message().to_string();
                 match said.kind() {
                     AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => Self::Credentials(text),
+                    // Of connections: others end theirs, and nobody has to change anything.
+                    AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) if text.contains("limit (") => Self::Refused(text),
                     AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => Self::Vhost(text),
                     _ => Self::Refused(text),
                 }

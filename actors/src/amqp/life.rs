@@ -4,8 +4,10 @@ use super::{CommandError, ConnectError, Link, State, connection::Shared};
 use crate::connection::{self, Backoff, Pong, Reason};
 use futures_util::StreamExt;
 use lapin::Event;
-use std::{mem::discriminant, pin::pin, rc::Rc};
+use std::{convert::Infallible, mem::discriminant, pin::pin, rc::Rc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(shared: Rc<Shared>, mut backoff: Backoff) {
     let mut told: Option<ConnectError> = None;
@@ -85,6 +87,21 @@ async fn watch(shared: &Shared, link: &Link) -> ConnectError {
         reason = given_up => reason,
         reason = lost(shared, link) => reason,
         text = alive => ConnectError::Unreachable(text),
+        never = tell_of_odd_texts(shared, link) => match never {},
+    }
+}
+
+/// At once when there are the first, then once a minute.
+async fn tell_of_odd_texts(shared: &Shared, link: &Link) -> Infallible {
+    loop {
+        let times = link.mended.some().await;
+        tracing::warn!(
+            times,
+            "{}: names or ids in messages of other programs are no UTF-8, or their headers are nested too deep: what is odd \
+             stands there as `?`, or as bytes",
+            shared.role
+        );
+        sleep(MINUTE).await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! The connection that is up now.
 
+use super::mend::Mended;
 use super::{CommandError, ConnectError, Endpoint, Settings, socket};
 use lapin::Channel;
 use lapin::options::BasicQosOptions;
@@ -17,6 +18,8 @@ pub struct Link {
     pub(super) activity: Cell<u64>,
     pub(super) broken: watch::Sender<Option<ConnectError>>,
     pub(super) blocked: watch::Sender<Option<Arc<str>>>,
+    /// What was odd in what came.
+    pub(super) mended: Arc<Mended>,
     /// After the connection, so that a goodbye can go out.
     _socket: socket::Socket,
 }
@@ -28,7 +31,7 @@ impl Link {
         name: &str,
         generation: u64,
     ) -> Result<Self, ConnectError> {
-        let (connection, socket) = socket::connect(endpoint, settings, name).await?;
+        let (connection, socket, mended) = socket::connect(endpoint, settings, name).await?;
         let control = connection.create_channel().await.map_err(|error| ConnectError::from(&error))?;
         Ok(Self {
             connection,
@@ -38,6 +41,7 @@ impl Link {
             activity: Cell::new(0),
             broken: watch::Sender::new(None),
             blocked: watch::Sender::new(None),
+            mended,
             _socket: socket,
         })
     }
@@ -111,6 +115,11 @@ impl Link {
     /// publish are ever blocked. While it lasts, the driver writes nothing at all, so nobody should wait for an answer.
     pub fn blocked(&self) -> watch::Receiver<Option<Arc<str>>> {
         self.blocked.subscribe()
+    }
+
+    /// The main version of RabbitMQ: 4 of 4.1.2. None when the server does not say.
+    pub fn server_version(&self) -> Option<u32> {
+        self.mended.version()?.split('.').next()?.parse().ok()
     }
 
     /// Whether the driver takes the connection for alive.

@@ -13,10 +13,13 @@
 
 mod config;
 mod connection;
+mod deadline;
 mod endpoint;
 mod error;
 mod life;
 mod link;
+mod mend;
+mod screen;
 mod settings;
 mod socket;
 mod stream;
@@ -26,6 +29,7 @@ mod tests;
 pub use config::AmqpConfig;
 pub(crate) use config::{Backlog, QueueKind};
 pub use connection::{Connection, Observer, Prepare};
+pub(crate) use deadline::done_by;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{CommandError, ConnectError};
 pub use link::Link;

@@ -1,5 +1,6 @@
 //! The socket of a driver connection, which we can end from outside.
 
+use super::mend::Mended;
 use super::stream::{self, Bytes, Stream};
 use super::{ConnectError, Endpoint, Settings};
 use crate::connection::url::bare;
@@ -9,7 +10,7 @@ use lapin::{Connection, ConnectionProperties};
 use std::io;
 use std::net::Shutdown;
 use std::os::fd::AsFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::TcpStream;
 #[cfg(feature = "tls")]
 use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
@@ -25,13 +26,15 @@ impl Drop for Socket {
     }
 }
 
-/// Connects and logs in.
+/// Connects and logs in. What is mended on the way is noted.
 pub(super) async fn connect(
     endpoint: &Endpoint,
     settings: &Settings,
     name: &str,
-) -> Result<(Connection, Socket), ConnectError> {
+) -> Result<(Connection, Socket, Arc<Mended>), ConnectError> {
     let (stream, socket) = open(endpoint, settings).await?;
+    let mended = Arc::new(Mended::default());
+    let stream = Stream::new(stream, mended.clone());
     // The driver has a thread from here on, and asks for the stream there, once.
     let stream = Mutex::new(Some(stream));
     let properties = ConnectionProperties::default().with_connection_name(name.into());
@@ -42,12 +45,12 @@ pub(super) async fn connect(
             be_quiet();
             let stream = stream.lock().unwrap_or_else(PoisonError::into_inner).take();
             let stream = stream.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?;
-            Ok(AsyncTcpStream::Plain(Stream::new(stream)))
+            Ok(AsyncTcpStream::Plain(stream))
         },
         properties,
     );
     let connection = connected.await.map_err(|error| refused(&error, settings))?;
-    Ok((connection, socket))
+    Ok((connection, socket, mended))
 }
 
 async fn open(endpoint: &Endpoint, settings: &Settings) -> Result<(Box<dyn Bytes>, Socket), ConnectError> {

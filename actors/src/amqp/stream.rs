@@ -7,6 +7,7 @@ use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,9 @@ use async_rs::{Runtime, Tokio};
 use futures_util::Stream as Items;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::mend::Mended;
+use super::screen::Screen;
+
 /// Anything that tokio reads and writes.
 pub(super) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -24,13 +28,21 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 /// What the driver is given.
 pub(super) struct Stream {
     bytes: Box<dyn Bytes>,
+    screen: Screen,
     /// What a write failed on, until we know the last words of the server.
     failed: Option<io::Error>,
 }
 
 impl Stream {
-    pub(super) fn new(bytes: Box<dyn Bytes>) -> Self {
-        Self { bytes, failed: None }
+    pub(super) fn new(bytes: Box<dyn Bytes>, seen: Arc<Mended>) -> Self {
+        Self { bytes, screen: Screen::new(seen), failed: None }
+    }
+
+    /// What comes from the socket.
+    fn read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut into = ReadBuf::new(into);
+        ready!(Pin::new(&mut self.bytes).poll_read(cx, &mut into))?;
+        Poll::Ready(Ok(into.filled().len()))
     }
 
     /// A server that hangs up on us says why (it refuses our certificate), but does not wait until we have read it: what
@@ -91,9 +103,26 @@ impl Reactor for Streams {
 
 impl futures_io::AsyncRead for Stream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut into = ReadBuf::new(into);
-        ready!(Pin::new(&mut self.get_mut().bytes).poll_read(cx, &mut into))?;
-        Poll::Ready(Ok(into.filled().len()))
+        let this = self.get_mut();
+        loop {
+            let count = this.screen.hand_on(into);
+            if count > 0 || into.is_empty() {
+                return Poll::Ready(Ok(count));
+            }
+            let past = this.screen.passing().min(into.len());
+            if past > 0 {
+                let count = ready!(this.read(cx, &mut into[..past]))?;
+                this.screen.passed(count);
+                return Poll::Ready(Ok(count));
+            }
+            let mut room = ReadBuf::new(this.screen.room());
+            ready!(Pin::new(&mut this.bytes).poll_read(cx, &mut room))?;
+            let count = room.filled().len();
+            this.screen.came(count);
+            if count == 0 {
+                return Poll::Ready(Ok(this.screen.hand_on(into)));
+            }
+        }
     }
 }
 

@@ -12,7 +12,7 @@
 //!
 //! - `connection`: the adapter's end of the connections, and how they are closed. `gauge`: their states as one.
 //! - `names`, `headers`, `properties`, `metadata`: what stands in a message beside its body.
-//! - `topology`: what has to be at the server before a message can go there.
+//! - `topology`: what has to be at the server before a message can go there. `limit`: how often it may come back.
 //! - `line`: what waits to be published, and the task that publishes it. `send`: a sender's batch in it.
 //! - `consume`: how a consumer begins and begins again. `session`: its channel. `deliver`: messages on their way in.
 //! - `settle`: what became of messages. `acks`: how it is told with few frames. `copies`: retries and dead letters.
@@ -30,6 +30,7 @@ mod deliver;
 mod gauge;
 mod headers;
 mod inspect;
+mod limit;
 mod line;
 mod metadata;
 mod names;

@@ -1,7 +1,10 @@
 //! Connections that cannot be made, are lost, or die without a word.
 
+use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use formicary_actors::broker::Intake;
 use formicary_actors::contract::{ConnectionState, Outcome, SettleError};
 use formicary_actors::events::EventKind;
 use formicary_actors::{AmqpConfig, Error, SendError};
@@ -10,7 +13,7 @@ use formicary_test_support::proxy::{Mode, Proxy};
 use formicary_test_support::{rabbitmq, require_rabbitmq, wait};
 use serde_json::json;
 
-use crate::common::{S, broker, broker_of, consume, counts, down, env_with, send, settle, up};
+use crate::common::{S, Tray, broker, broker_of, consume, counts, down, env_with, send, settle, up};
 
 async fn refused_for_good(url: &str, what: &str) {
     let broker = broker(url);
@@ -128,6 +131,7 @@ async fn a_closed_broker_refuses_and_what_it_held_is_back_in_order() {
     assert_eq!(tray.bodies(), crate::common::texts(2..8));
 }
 
+<<<<<<< HEAD
 /// What was settled goes out before the connection ends, and an end that is ours is told to nobody as an outage.
 #[actix::test]
 async fn a_close_applies_what_was_settled_and_is_no_outage() {
@@ -151,4 +155,31 @@ async fn a_close_applies_what_was_settled_and_is_no_outage() {
         assert_eq!(told, (0, 0), "outages, and late settlements");
         assert_eq!(look.inspect("mailer").await.unwrap().left(), 0, "what is left");
     }
+=======
+#[actix::test]
+async fn an_outage_of_the_connection_of_outboxes_alone_is_told() {
+    if !require_rabbitmq("an_outage_of_the_connection_of_outboxes_alone_is_told") {
+        return;
+    }
+    let place = rabbitmq::shared("outboxes-alone").await;
+    let broker = broker(&place.url());
+    let intake = Intake::new("mailer", NonZeroUsize::MIN, "Agent.deliver", Arc::new(Tray::default()));
+    broker.consume_with(intake.outbox(["second".into()])).await.unwrap();
+    up(&broker).await;
+    place.limit_connections(Some(2)).await;
+    place.close_connections_named("formicary:broker-outboxes").await;
+    let refused = async || match broker.connection() {
+        ConnectionState::Down { reason, lasting } => (reason.contains("connection limit")).then_some(lasting),
+        _ => None,
+    };
+    let lasting = wait::until(5 * S, "the refusal to be told", refused).await;
+    assert!(!lasting, "another program that ends its connections is enough");
+    assert_eq!(broker.describe().await.unwrap().connection, broker.connection());
+    let events = &broker.env().events;
+    assert_eq!((events.count(EventKind::Disconnected), events.count(EventKind::Reconnected)), (1, 0));
+    send(&broker, 0..1).await;
+    place.limit_connections(None).await;
+    up(&broker).await;
+    assert_eq!((events.count(EventKind::Disconnected), events.count(EventKind::Reconnected)), (1, 1));
+>>>>>>> w-amqp
 }

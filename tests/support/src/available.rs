@@ -21,6 +21,8 @@ pub enum Need {
     RabbitMq,
     /// A Python with `microagent` 1.9.0, from `FORMICARY_PYTHON` or `.venv/bin/python` of the workspace.
     Python,
+    /// The program `openssl`, from the `PATH`.
+    OpenSsl,
 }
 
 /// Why a program that a test needs can't be used.
@@ -44,10 +46,12 @@ pub fn available(need: Need) -> Result<(), Missing> {
     static REDIS: OnceLock<Result<(), Missing>> = OnceLock::new();
     static RABBITMQ: OnceLock<Result<(), Missing>> = OnceLock::new();
     static PYTHON: OnceLock<Result<(), Missing>> = OnceLock::new();
+    static OPENSSL: OnceLock<Result<(), Missing>> = OnceLock::new();
     match need {
         Need::Redis => REDIS.get_or_init(look_for_redis).clone(),
         Need::RabbitMq => RABBITMQ.get_or_init(look_for_rabbitmq).clone(),
         Need::Python => PYTHON.get_or_init(look_for_python).clone(),
+        Need::OpenSsl => OPENSSL.get_or_init(look_for_openssl).clone(),
     }
 }
 
@@ -86,6 +90,15 @@ pub fn require_rabbitmq(test: &str) -> bool {
 /// When it is missing although `FORMICARY_REQUIRE_SERVERS=1` is set.
 pub fn require_python(test: &str) -> bool {
     require(Need::Python, test)
+}
+
+/// Whether the test `test` can run `openssl`; like [`require_redis`].
+///
+/// # Panics
+///
+/// When it is missing although `FORMICARY_REQUIRE_SERVERS=1` is set.
+pub fn require_openssl(test: &str) -> bool {
+    require(Need::OpenSsl, test)
 }
 
 fn require(need: Need, test: &str) -> bool {
@@ -135,6 +148,10 @@ fn look_for_python() -> Result<(), Missing> {
         "1.9.0" => Ok(()),
         other => Err(Missing(format!("{} has microagent {other:?}, not 1.9.0", program.display()))),
     }
+}
+
+fn look_for_openssl() -> Result<(), Missing> {
+    output_of(&PathBuf::from("openssl"), &["version"]).map(drop)
 }
 
 fn output_of(program: &PathBuf, args: &[&str]) -> Result<String, Missing> {

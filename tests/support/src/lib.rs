@@ -10,7 +10,7 @@
 //! - [`wait::until`]: the one place where a test waits.
 //! - [`cast`]: the signals and the queue that tests of agents play with.
 //! - [`on_both`], [`on_redis`]: tests made out of bodies that run in memory and on a Redis.
-//! - [`require_redis`], [`require_rabbitmq`], [`require_python`]: leave a test out, aloud, where its server is missing.
+//! - [`require_redis`], [`require_rabbitmq`], [`require_python`], [`require_openssl`]: leave a test out, aloud, where its server is missing.
 //!
 //! Nothing here depends on the runtime of the test: servers and programs are plain processes, the proxy has a thread of its
 //! own, and all of them end when their value is dropped. Proxy and waiting are those of the conformance suite.
@@ -32,7 +32,7 @@ pub use formicary_conformance::bodies::bad_bodies;
 use formicary_conformance::port;
 pub use formicary_conformance::{proxy, wait};
 
-pub use available::{Missing, Need, available, require_python, require_rabbitmq, require_redis};
+pub use available::{Missing, Need, available, require_openssl, require_python, require_rabbitmq, require_redis};
 pub use tls::Tls;
 
 /// The root of the workspace, where `signals.json` and `scripts/` are.

@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout};
 use super::connection::Link;
 use super::topology::To;
 use super::{consume, dead, inspect, send, settle};
+use crate::amqp::done_by;
 use crate::contract::{
     Cancel, Capabilities, CloseBroker, Consume, Dead, Declare, DescribeBroker, Description, Inspect, Send, Settle,
     SettleError, WasSeen,
@@ -57,8 +58,9 @@ impl Handler<Declare> for Adapter {
     fn handle(&mut self, declare: Declare, _: &mut Context<Self>) {
         match self.open() {
             Ok(link) => drop(actix_rt::spawn(async move {
-                let declared = link.topology.declare(&To::itself(declare.queue.clone(), 0), declare.deadline).await;
-                let what = format!("the queue `{}`", declare.queue);
+                let (to, what) = (To::itself(declare.queue.clone(), 0), format!("the queue `{}`", declare.queue));
+                let declared = link.topology.declare(&to, declare.deadline);
+                let declared = done_by(declare.deadline, &what, declared).await;
                 declare.reply.send(declared.map_err(|error| error.during(&what)));
             })),
             Err(error) => declare.reply.send(Err(error)),

@@ -23,6 +23,8 @@ pub(super) struct Link {
     pub(super) consuming: Connection,
     /// For consumers with an outbox; opened with the first of them.
     transacting: OnceCell<Connection>,
+    /// The state of all connections together.
+    gauge: Gauge,
     pub(super) topology: Rc<Topology>,
     pub(super) line: Line,
     pub(super) consumers: RefCell<BTreeMap<ConsumerId, Rc<Consumer>>>,
@@ -35,17 +37,17 @@ impl Link {
     pub(super) fn open(config: &AmqpConfig, context: AdapterContext) -> Rc<Self> {
         let context = Rc::new(context);
         let gauge = Gauge::new(follow("broker", context.clone()));
-        let publishing = open(config, &context, "broker", config.settings.clone(), gauge.of(0));
+        let publishing = open(config, &context, "broker", config.settings.clone(), gauge.another());
         // The first one tells of outages.
-        let consuming = open(config, &context, "broker consumers", quiet(config), gauge.of(1));
-        let declarations = context.env.declarations.clone();
-        let topology = Rc::new(Topology::new(consuming.clone(), declarations, config.queues));
+        let consuming = open(config, &context, "broker consumers", quiet(config), gauge.another());
+        let topology = Rc::new(Topology::new(consuming.clone(), &context.env, config.queues));
         Rc::new(Self {
             line: Line::new(context.clone(), publishing.clone(), topology.clone()),
             context,
             publishing,
             consuming,
             transacting: OnceCell::new(),
+            gauge,
             topology,
             consumers: RefCell::default(),
             config: config.clone(),
@@ -54,7 +56,8 @@ impl Link {
     }
 
     pub(super) fn transactions(&self) -> Connection {
-        let open = || open(&self.config, &self.context, "broker outboxes", quiet(&self.config), Box::new(|_| {}));
+        let settings = quiet(&self.config);
+        let open = || open(&self.config, &self.context, "broker outboxes", settings, self.gauge.another());
         self.transacting.get_or_init(open).clone()
     }
 

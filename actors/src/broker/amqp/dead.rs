@@ -5,18 +5,17 @@ use formicary_protocol::{Bytes, DeadLetter, Entry};
 use futures_util::future::try_join_all;
 use lapin::Channel;
 use lapin::message::BasicGetMessage;
-use lapin::options::{BasicAckOptions, BasicGetOptions, QueuePurgeOptions};
+use lapin::options::{BasicAckOptions, BasicGetOptions, BasicNackOptions, QueuePurgeOptions};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection::Link;
 use super::headers;
-use super::inspect::length;
 use super::line::{Done, Job};
 use super::names::{self, short};
 use super::properties::{self, Past};
 use super::topology::To;
-use crate::amqp::{self, CommandError};
+use crate::amqp::{self, CommandError, done_by};
 use crate::contract::{Concerned, Dead, DeadRequest, Letters};
 
 /// How many letters are asked for at once.
@@ -29,21 +28,23 @@ pub(super) async fn dead(link: Rc<Link>, dead: Dead) {
         link.topology.declare(&To::itself(queue.clone(), 0), deadline).await?;
         let amqp = link.consuming.link(deadline).await?;
         let name = names::dead(&queue);
-        let all = usize::try_from(length(&amqp, &name).await?).unwrap_or(usize::MAX);
         // What is taken and not acknowledged goes back to its place when the channel ends.
         let channel = amqp.channel().await?;
         let walk = Walk { link: &link, amqp: &amqp, channel, name, which, deadline };
         let outcome = match request {
-            DeadRequest::Peek => walk.peek(all).await,
+            DeadRequest::Peek => walk.peek().await,
             DeadRequest::Purge if walk.which == Letters::all() => walk.purge_all().await,
-            DeadRequest::Replay | DeadRequest::Purge => walk.exhume(all, &queue, request == DeadRequest::Replay).await,
+            DeadRequest::Replay | DeadRequest::Purge => walk.exhume(&queue, request == DeadRequest::Replay).await,
         };
+        let concerned = outcome?;
+        // A quorum queue would have it back some time after the channel has ended, and who looks next would not see it.
+        let rest = walk.channel.basic_nack(0, BasicNackOptions { multiple: true, requeue: true });
+        amqp.answered(rest).await?;
         // Its answer comes when all acknowledgements are done and the rest is back.
         let closed = walk.channel.close(200, short("done").unwrap_or_default());
-        let closed = amqp.answered(closed).await;
-        outcome.and_then(|concerned| closed.map(|()| concerned))
+        amqp.answered(closed).await.map(|()| concerned)
     };
-    let outcome: Result<Concerned, CommandError> = outcome.await;
+    let outcome = done_by(deadline, "the dead letters", outcome).await;
     reply.send(outcome.map_err(|error| error.during("the dead letters")));
 }
 
@@ -58,25 +59,21 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    async fn peek(&self, all: usize) -> Result<Concerned, CommandError> {
-        let mut letters = Vec::new();
-        let mut unseen = all;
-        while letters.len() < self.which.most && unseen > 0 {
-            let found = self.take(unseen).await?;
-            unseen = if found.is_empty() { 0 } else { unseen - found.len() };
+    async fn peek(&self) -> Result<Concerned, CommandError> {
+        let (mut letters, mut unseen) = (Vec::new(), None);
+        while letters.len() < self.which.most && unseen != Some(0) {
+            let found = self.next(&mut unseen).await?;
             letters.extend(found.into_iter().map(|found| read(&found)).filter(|letter| self.which.holds(letter)));
         }
         letters.truncate(self.which.most);
         Ok(Concerned { count: letters.len() as u64, letters })
     }
 
-    /// Takes letters out: puts them back into their queue, or deletes them. Never more than there were at first: what is
-    /// replayed may die again meanwhile.
-    async fn exhume(&self, all: usize, queue: &Arc<str>, replay: bool) -> Result<Concerned, CommandError> {
-        let (mut done, mut unseen) = (0, all);
-        while done < self.which.most && unseen > 0 {
-            let found = self.take(unseen).await?;
-            unseen = if found.is_empty() { 0 } else { unseen - found.len() };
+    /// Takes letters out: puts them back into their queue, or deletes them.
+    async fn exhume(&self, queue: &Arc<str>, replay: bool) -> Result<Concerned, CommandError> {
+        let (mut done, mut unseen) = (0, None);
+        while done < self.which.most && unseen != Some(0) {
+            let found = self.next(&mut unseen).await?;
             let room = self.which.most - done;
             let wanted: Vec<_> = found.iter().filter(|one| self.which.holds(&read(one))).take(room).collect();
             if replay {
@@ -111,7 +108,18 @@ impl Walk<'_> {
         Ok(Concerned { count, letters: Vec::new() })
     }
 
-    /// The next letters, at most so many.
+    /// The next letters. Never more than there were at first: what is replayed may die again meanwhile.
+    async fn next(&self, unseen: &mut Option<usize>) -> Result<Vec<BasicGetMessage>, CommandError> {
+        // The first one says how many there are. A quorum queue that is asked for its length counts late what has just come
+        // back.
+        let found = self.take(unseen.unwrap_or(1)).await?;
+        let there = || found.first().map_or(0, |first| (first.message_count as usize).saturating_add(1));
+        let left = unseen.unwrap_or_else(there);
+        *unseen = Some(if found.is_empty() { 0 } else { left - found.len() });
+        Ok(found)
+    }
+
+    /// At most so many.
     async fn take(&self, most: usize) -> Result<Vec<BasicGetMessage>, CommandError> {
         let get = |_| {
             let name = short(&self.name).unwrap_or_default();

@@ -6,7 +6,7 @@ use lapin::types::FieldTable;
 use super::connection::Link;
 use super::names::{self, short};
 use super::topology::To;
-use crate::amqp::{self, CommandError};
+use crate::amqp::{self, CommandError, done_by};
 use crate::contract::{Counts, DeadCounts, Inspect};
 
 const NOT_FOUND: u16 = 404;
@@ -30,7 +30,7 @@ pub(super) async fn inspect(link: Rc<Link>, inspect: Inspect) {
         counts.dead = dead;
         Ok(counts)
     };
-    let counted: Result<Counts, CommandError> = counted.await;
+    let counted = done_by(deadline, &what, counted).await;
     reply.send(counted.map_err(|error| error.during(&what)));
 }
 

@@ -16,7 +16,7 @@ use super::consumer::Consumer;
 use super::names::short;
 use super::topology::To;
 use super::{copies, deliver, transaction};
-use crate::amqp::{self, CommandError, ConnectError};
+use crate::amqp::{self, CommandError, ConnectError, done_by};
 
 /// What a connection is given up for whose deliveries have a gap.
 const OUT_OF_STEP: &str = "a delivery is missing";
@@ -50,8 +50,13 @@ pub(super) enum End {
 }
 
 impl Session {
-    /// Declares the queue and begins to consume it.
+    /// Declares the queue and begins to consume it, by `deadline`.
     pub(super) async fn open(link: &Link, consumer: &Consumer, deadline: Instant) -> Result<Self, CommandError> {
+        let what = format!("to consume the queue `{}`", consumer.queue);
+        done_by(deadline, &what, Self::begin(link, consumer, deadline)).await
+    }
+
+    async fn begin(link: &Link, consumer: &Consumer, deadline: Instant) -> Result<Self, CommandError> {
         link.topology.declare(&To::itself(consumer.queue.clone(), 0), deadline).await?;
         let is_transaction = !consumer.outbox.is_empty();
         let connection = if is_transaction { link.transactions() } else { link.consuming.clone() };

@@ -8,11 +8,14 @@ use std::time::Duration;
 use formicary_protocol::{Declarations, QueueDeclaration};
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::{Channel, ExchangeKind, Queue};
+use lapin::{Channel, ExchangeKind};
 use tokio::time::Instant;
 
+use super::limit;
 use super::names::{self, short};
+use crate::Env;
 use crate::amqp::{CommandError, Connection, Link, QueueKind};
+use crate::events::Events;
 
 /// A queue of delays that is not used goes away by itself so long after the longest time that a message is in it.
 const UNUSED: Duration = Duration::from_secs(60);
@@ -50,6 +53,7 @@ pub(super) struct Topology {
     connection: Connection,
     declarations: Arc<Declarations>,
     kind: QueueKind,
+    events: Events,
     generation: Cell<u64>,
     /// By name, with what is beside it, and when.
     known: RefCell<BTreeMap<Arc<str>, Instant>>,
@@ -58,9 +62,10 @@ pub(super) struct Topology {
 }
 
 impl Topology {
-    pub(super) fn new(connection: Connection, declarations: Arc<Declarations>, kind: QueueKind) -> Self {
+    pub(super) fn new(connection: Connection, env: &Env, kind: QueueKind) -> Self {
+        let (declarations, events) = (env.declarations.clone(), env.events.clone());
         let (generation, known, delays) = (Cell::default(), RefCell::default(), RefCell::default());
-        Self { connection, declarations, kind, generation, known, delays }
+        Self { connection, declarations, kind, events, generation, known, delays }
     }
 
     pub(super) fn is_persistent(&self) -> bool {
@@ -151,7 +156,7 @@ impl Topology {
     /// consumers waits in them.
     async fn declare_queue(&self, link: &Link, queue: &Arc<str>) -> Result<(), CommandError> {
         // A channel of its own: a refusal ends it.
-        let channel = link.channel().await?;
+        let mut channel = link.channel().await?;
         let exchange = self.exchange_of(queue).map(str::to_owned);
         let mut beside: Vec<&QueueDeclaration> = match &exchange {
             Some(exchange) => self.declarations.bound_to(exchange).collect(),
@@ -167,8 +172,8 @@ impl Topology {
             link.answered(declared).await.map_err(|error| self.otherwise("exchange", exchange, error))?;
         }
         for one in &beside {
-            self.declare_plain(link, &channel, &one.name).await?;
-            self.declare_plain(link, &channel, &names::dead(&one.name)).await?;
+            self.declare_plain(link, &mut channel, &one.name).await?;
+            self.declare_plain(link, &mut channel, &names::dead(&one.name)).await?;
             if let Some(exchange) = &exchange {
                 self.bind(link, &channel, one, exchange, &beside).await?;
             }
@@ -197,9 +202,26 @@ impl Topology {
         Ok(())
     }
 
-    async fn declare_plain(&self, link: &Link, channel: &Channel, name: &str) -> Result<Queue, CommandError> {
-        let declared = channel.queue_declare(self.name(name)?, self.options(), self.arguments());
-        link.answered(declared).await.map_err(|error| self.otherwise("queue", name, error))
+    /// A queue from which messages are taken.
+    async fn declare_plain(&self, link: &Link, channel: &mut Channel, name: &str) -> Result<(), CommandError> {
+        let mut arguments = self.arguments();
+        let is_lifted = self.kind == QueueKind::Quorum && limit::must_be_lifted(link.server_version());
+        if is_lifted {
+            limit::lift(&mut arguments);
+        }
+        let declared = channel.queue_declare(self.name(name)?, self.options(), arguments);
+        match link.answered(declared).await {
+            Err(error) if is_lifted && limit::is_there(&error) => {
+                limit::tell(&self.events, name);
+                // The refusal has ended the channel.
+                *channel = link.channel().await?;
+                let declared = channel.queue_declare(self.name(name)?, self.options(), self.arguments());
+                link.answered(declared).await
+            }
+            declared => declared,
+        }
+        .map_err(|error| self.otherwise("queue", name, error))
+        .map(drop)
     }
 
     async fn declare_delay(&self, link: &Link, to: &To, name: &str) -> Result<(), CommandError> {

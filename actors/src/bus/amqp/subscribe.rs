@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::names::binding;
 use super::shared::Shared;
-use crate::amqp::CommandError;
+use crate::amqp::{CommandError, done_by};
 use crate::contract::Subscribe;
 use crate::error::Error;
 
@@ -28,13 +28,20 @@ pub(super) async fn subscribe(shared: Rc<Shared>, subscribe: Subscribe) {
     };
     let deadline = crate::clock::after(shared.context.env.limits.send_deadline);
     shared.subscriptions.insert(signal.clone(), id, inlet);
-    let failed = loop {
-        match change(&shared, deadline, Change::Bind, &key).await {
-            Ok(()) => return reply.send(Ok(())),
-            // Those who know of the loss first have to run before there is a sense in trying again.
-            Err(CommandError::NotSent(_) | CommandError::Unknown(_)) if Instant::now() < deadline => sleep(PAUSE).await,
-            Err(error) => break error,
+    let bound = async {
+        loop {
+            match change(&shared, deadline, Change::Bind, &key).await {
+                // Those who know of the loss first have to run before there is a sense in trying again.
+                Err(CommandError::NotSent(_) | CommandError::Unknown(_)) if Instant::now() < deadline => {
+                    sleep(PAUSE).await;
+                }
+                ended => return ended,
+            }
         }
+    };
+    let failed = match done_by(deadline, &what(), bound).await {
+        Ok(()) => return reply.send(Ok(())),
+        Err(error) => error,
     };
     shared.subscriptions.remove(id);
     reply.send(Err(match failed {
@@ -49,7 +56,8 @@ pub(super) async fn subscribe(shared: Rc<Shared>, subscribe: Subscribe) {
 pub(super) async fn unbind(shared: Rc<Shared>, signal: Arc<str>) {
     let Ok(key) = binding(&signal) else { return };
     let deadline = crate::clock::after(shared.context.env.limits.send_deadline);
-    // What still comes is nobody's; an error means that the connection, and with it the binding, is gone.
+    // What still comes is nobody's; an error means that the connection, and with it the binding, is gone. Never left before
+    // it is answered: a later binding goes through another channel then, and this one might overtake it at the server.
     drop(change(&shared, deadline, Change::Unbind(&signal), &key).await);
 }
 

@@ -70,8 +70,8 @@ impl Console {
 }
 
 /// A text as an Erlang binary.
-pub(super) fn binary(text: &str) -> String {
-    let bytes: Vec<String> = text.bytes().map(|byte| byte.to_string()).collect();
+pub(super) fn binary(text: impl AsRef<[u8]>) -> String {
+    let bytes: Vec<String> = text.as_ref().iter().map(|byte| byte.to_string()).collect();
     format!("<<{}>>", bytes.join(","))
 }
 

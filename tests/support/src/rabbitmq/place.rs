@@ -101,6 +101,14 @@ impl<'s> Place<'s> {
         self.server.eval(&delete).await;
     }
 
+    /// Publishes what no driver would let through: key and body are bytes, and the properties are Erlang, such as
+    /// `[{message_id, <<255>>}]`.
+    pub async fn publish_odd(&self, exchange: &str, key: &[u8], properties: &str, body: &[u8]) {
+        let (exchange, key, body) = (binary(exchange), binary(key), binary(body));
+        let exchange = format!("rabbit_misc:r({}, exchange, {exchange})", binary(&self.name));
+        self.server.eval(&format!("rabbit_basic:publish({exchange}, {key}, {properties}, {body})")).await;
+    }
+
     /// How many connections clients have here.
     pub async fn connections(&self) -> usize {
         let ask = format!("length({})", self.connection_list());
@@ -112,6 +120,31 @@ impl<'s> Place<'s> {
         let close =
             format!("[rabbit_networking:close_connection(C, \"by the test\") || C <- {}], ok", self.connection_list());
         self.server.eval(&close).await;
+    }
+
+    /// Closes every connection that calls itself so, as [`Place::close_connections`] does.
+    pub async fn close_connections_named(&self, name: &str) {
+        let close = format!(
+            "[rabbit_networking:close_connection(C, \"by the test\") || C <- {}, \
+             [{{_, Said}}] <- [rabbit_networking:connection_info(C, [client_properties])], \
+             lists:member({{<<\"connection_name\">>, longstr, {}}}, Said)], ok",
+            self.connection_list(),
+            binary(name),
+        );
+        self.server.eval(&close).await;
+    }
+
+    /// Refuses connections here when there are so many; those that are there stay. `None` lets all in again.
+    pub async fn limit_connections(&self, most: Option<u32>) {
+        let name = binary(&self.name);
+        let limit = match most {
+            Some(most) => {
+                let limits = binary(format!("{{\"max-connections\": {most}}}"));
+                format!("rabbit_vhost_limit:parse_set({name}, {limits}, <<\"test\">>)")
+            }
+            None => format!("rabbit_vhost_limit:clear({name}, <<\"test\">>)"),
+        };
+        self.server.eval(&limit).await;
     }
 
     /// Takes away what the user may do here, except to connect: what it does then is `ACCESS_REFUSED`.

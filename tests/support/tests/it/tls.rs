@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use formicary_test_support::process::Child;
-use formicary_test_support::{Tls, rabbitmq, redis, require_rabbitmq, require_redis};
+use formicary_test_support::{Tls, rabbitmq, redis, require_openssl, require_rabbitmq, require_redis};
 
 use crate::SOON;
 
@@ -32,7 +32,8 @@ async fn greets(port: u16, tls: &Tls) {
 
 #[tokio::test]
 async fn redis_listens_for_tls_beside_the_plain_port() {
-    if !require_redis("redis_listens_for_tls_beside_the_plain_port") {
+    let test = "redis_listens_for_tls_beside_the_plain_port";
+    if !require_openssl(test) || !require_redis(test) {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -47,7 +48,8 @@ async fn redis_listens_for_tls_beside_the_plain_port() {
 
 #[tokio::test]
 async fn rabbitmq_listens_for_tls_beside_the_plain_port() {
-    if !require_rabbitmq("rabbitmq_listens_for_tls_beside_the_plain_port") {
+    let test = "rabbitmq_listens_for_tls_beside_the_plain_port";
+    if !require_openssl(test) || !require_rabbitmq(test) {
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
