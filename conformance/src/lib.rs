@@ -52,6 +52,7 @@ pub mod port;
 pub mod proxy;
 mod rss;
 pub mod wait;
+pub mod wire;
 
 pub use broker::{BrokerPlace, BrokerPromises};
 pub use bus::{BusPlace, BusPromises, Raw};

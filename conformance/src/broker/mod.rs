@@ -19,6 +19,7 @@ mod stage;
 mod stories;
 mod taker;
 mod troubles;
+mod wire;
 
 pub use place::BrokerPlace;
 pub use promises::BrokerPromises;
@@ -113,6 +114,12 @@ macro_rules! __broker_cases {
                 a_full_server_refuses_and_can_be_emptied,
                 a_queue_of_another_kind_heals_when_it_is_mended,
                 denied_access_heals_when_it_is_allowed,
+            }
+            wire {
+                what_python_sends_is_consumed,
+                what_is_sent_is_what_python_sends,
+                what_python_sends_by_an_exchange_is_consumed,
+                what_is_sent_by_an_exchange_comes_where_python_s_does,
             }
             secrets {
                 no_secret_is_shown,

@@ -16,6 +16,7 @@ mod secrets;
 mod slow;
 mod stage;
 mod stories;
+mod wire;
 
 pub use place::{BusPlace, Raw};
 pub use promises::BusPromises;
@@ -119,6 +120,14 @@ macro_rules! __bus_cases {
                 of_what_is_asked_and_answered,
                 of_agents_that_talk,
             }
+            wire {
+                what_python_publishes_is_heard,
+                what_python_asks_is_answered_as_python_does,
+                what_python_answers_is_taken,
+                signals_are_published_as_python_does,
+                calls_and_answers_are_published_as_python_does,
+                a_call_that_nobody_answers_is_published_as_python_does,
+            }
             slow {
                 a_flood_is_received_or_dropped_in_bounded_memory,
             }
@@ -145,6 +154,8 @@ pub fn run<P: BusPlace>(name: &str, case: &str) {
         Some(("outages" | "secrets", _)) => {
             crate::alone::run(name, || crate::case::run_alone::<P>(name, CLOCKLESS, body));
         }
+        // The prefixes of the vectors are the same in each of them.
+        Some(("wire", _)) => crate::case::run_alone::<P>(name, CLOCKLESS, body),
         Some(("slow", _)) => crate::alone::run(name, || crate::case::run::<P>(name, CLOCKLESS, body)),
         _ => crate::case::run::<P>(name, CLOCKLESS, body),
     }
