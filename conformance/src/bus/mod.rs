@@ -89,6 +89,7 @@ macro_rules! __bus_cases {
                 who_subscribes_while_it_is_down_is_told_in_time,
                 a_listener_finds_a_server_that_does_not_hear,
                 a_listener_finds_a_server_that_is_not_heard,
+                a_slow_network_is_no_outage_for_a_listener,
             }
             caller {
                 a_loss_ends_what_waits_for_an_answer,
@@ -96,12 +97,15 @@ macro_rules! __bus_cases {
                 reused_while_down_a_caller_fails_each_time_and_recovers_with_the_next,
                 a_caller_finds_a_server_that_does_not_hear,
                 a_caller_finds_a_server_that_is_not_heard,
+                a_slow_network_is_no_outage_for_a_caller,
             }
             responder {
                 its_callers_end_in_time_and_are_answered_when_it_is_back,
                 an_answer_waits_for_its_connection,
+                a_responder_refused_at_first_is_there_when_it_is_let_in,
                 a_responder_finds_a_server_that_does_not_hear,
                 a_responder_finds_a_server_that_is_not_heard,
+                a_slow_network_is_no_outage_for_a_responder,
             }
             arbiters {
                 what_a_dying_arbiter_sends_arrives,

@@ -114,7 +114,7 @@ pub(crate) struct Line {
     pub(crate) proxy: Proxy,
     config: BusConfig,
     prefix: Prefix,
-    promises: BusPromises,
+    pub(crate) promises: BusPromises,
 }
 
 /// The two directions of a [`Line`].

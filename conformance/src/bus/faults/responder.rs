@@ -6,9 +6,11 @@ use formicary_actors::CallError;
 use formicary_actors::bus::Bus;
 use formicary_actors::events::EventKind;
 use futures_util::future::join_all;
+use tokio::time::timeout;
 
 use crate::bus::calls::ask;
 use crate::bus::cast::Doubles;
+use crate::bus::faults::slow::{self, Trip};
 use crate::bus::stage::{HASTE, SLACK, SOON, Stage, Way, down};
 use crate::left_out::Verdict;
 use crate::wait;
@@ -58,6 +60,32 @@ pub(crate) async fn an_answer_waits_for_its_connection(stage: &mut Stage) -> Ver
     assert!(!call.is_finished());
     line.mend().await;
     assert_eq!(call.await.unwrap().unwrap(), 8);
+    answers.stop().await;
+    Ok(())
+}
+
+/// A responder that is refused from its beginning has callers that end in their time; it is there when it is let in, and its start
+/// returns.
+pub(crate) async fn a_responder_refused_at_first_is_there_when_it_is_let_in(stage: &mut Stage) -> Verdict {
+    let line = stage.line().await?;
+    let caller = hasty_caller(stage);
+    line.cut().await;
+    let starting = actix_rt::spawn(line.group().agent(Doubles::at_once).start());
+    let error = ask(&caller, 1).await.unwrap_err();
+    assert!(unanswered(&error) && !starting.is_finished(), "{error}");
+    line.mend().await;
+    let answers = timeout(SOON, starting).await.unwrap().unwrap().unwrap();
+    assert_eq!(ask(&caller, 2).await.unwrap(), 4);
+    answers.stop().await;
+    Ok(())
+}
+
+/// A network that takes its time delays answers, and fails no call; round trips are shared.
+pub(crate) async fn a_slow_network_is_no_outage_for_a_responder(stage: &mut Stage) -> Verdict {
+    let line = stage.line().await?;
+    let answers = line.group().agent(Doubles::at_once).start().await.unwrap();
+    let caller = stage.bus();
+    slow::is_no_outage(&line, answers.bus(), Trip::BothWays, async |_| slow::all_are_answered(&caller).await).await;
     answers.stop().await;
     Ok(())
 }
