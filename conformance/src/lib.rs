@@ -45,6 +45,7 @@ pub mod bodies;
 pub mod broker;
 pub mod bus;
 mod case;
+mod endurance;
 mod left_out;
 mod lines;
 mod place;

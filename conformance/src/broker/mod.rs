@@ -174,7 +174,7 @@ pub fn run<P: BrokerPlace>(name: &str, case: &str) {
         Some(("restarts", _)) => crate::case::run_alone::<P>(name, clockless, run),
         Some(("troubles", _)) => crate::alone::run(name, || crate::case::run_alone::<P>(name, clockless, run)),
         Some(("endurance", case)) => {
-            let limit = endurance::limit(case);
+            let limit = crate::endurance::limit(case);
             crate::alone::run_within(name, limit, || crate::case::run_within::<P>(name, clockless, limit, run));
         }
         Some(("secrets", _)) => crate::alone::run(name, || crate::case::run::<P>(name, clockless, run)),

@@ -3,6 +3,7 @@
 mod arbiters;
 mod calls;
 mod cast;
+mod endurance;
 mod faults;
 mod inbox;
 mod input;
@@ -143,6 +144,10 @@ macro_rules! __bus_cases {
                 no_secret_is_shown_anywhere,
                 a_wrong_secret_is_refused_and_not_shown,
             }
+            endurance {
+                the_suite_runs_ten_times_side_by_side,
+                a_soak_keeps_its_word_and_its_memory,
+            }
         }
     };
 }
@@ -152,11 +157,15 @@ macro_rules! __bus_cases {
 pub fn run<P: BusPlace>(name: &str, case: &str) {
     // Some cases have threads of their own, which know nothing of a clock that stands still.
     const CLOCKLESS: bool = false;
-    let body = async |place: P| find(case)(&mut Stage::new(place)).await;
+    let body = async |place: P| find(case)(&mut Stage::new(name, place)).await;
     // Those that look at the log or the memory have a process of their own; some of them stop the server, too.
     match case.split_once("::") {
         Some(("outages" | "secrets", _)) => {
             crate::alone::run(name, || crate::case::run_alone::<P>(name, CLOCKLESS, body));
+        }
+        Some(("endurance", case)) => {
+            let limit = crate::endurance::limit(case);
+            crate::alone::run_within(name, limit, || crate::case::run_within::<P>(name, CLOCKLESS, limit, body));
         }
         // The prefixes of the vectors are the same in each of them.
         Some(("wire", _)) => crate::case::run_alone::<P>(name, CLOCKLESS, body),
@@ -169,6 +178,9 @@ type Case = for<'a> fn(&'a mut Stage) -> Soon<'a, Verdict>;
 
 macro_rules! table {
     (; $($group:ident { $($case:ident,)+ })+) => {
+        /// The names of all cases, with their groups.
+        const CASES: &[&str] = &[$($(concat!(stringify!($group), "::", stringify!($case)),)+)+];
+
         fn find(name: &str) -> Case {
             match name {
                 $($(concat!(stringify!($group), "::", stringify!($case)) => |stage| Box::pin($group::$case(stage)),)+)+

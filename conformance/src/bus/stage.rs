@@ -25,15 +25,17 @@ pub(crate) const SLACK: Duration = Duration::from_millis(1_500);
 
 /// The place of one case, and a prefix that nobody else has.
 pub(crate) struct Stage {
+    /// The test that this is.
+    pub(crate) name: String,
     pub(crate) place: Box<dyn AnyBusPlace>,
     pub(crate) promises: BusPromises,
     prefix: Prefix,
 }
 
 impl Stage {
-    pub(crate) fn new(place: impl AnyBusPlace + 'static) -> Self {
+    pub(crate) fn new(name: &str, place: impl AnyBusPlace + 'static) -> Self {
         let promises = place.promises();
-        Self { place: Box::new(place), promises, prefix: prefix() }
+        Self { name: name.to_owned(), place: Box::new(place), promises, prefix: prefix() }
     }
 
     /// The environment of a process of its own.
