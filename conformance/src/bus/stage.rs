@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use formicary_actors::bus::Bus;
 use formicary_actors::contract::{Capabilities, ConnectionState};
+use formicary_actors::events::EventKind;
 use formicary_actors::group::{BusConfig, Group, GroupBuilder};
 use formicary_actors::{Env, Error, Ids};
 use formicary_protocol::Prefix;
@@ -197,6 +198,13 @@ async fn up_within(bus: &Bus, within: Duration) {
 pub(crate) async fn down(bus: &Bus, within: Duration) {
     let lost = async || matches!(bus.connection(), ConnectionState::Down { .. });
     wait::until(within, "the loss of the connection", lost).await;
+}
+
+/// Waits until the bus has come back so many times.
+pub(crate) async fn back(bus: &Bus, times: u64) {
+    let again = async || bus.env().events.count(EventKind::Reconnected) >= times;
+    wait::until(SOON, "the return of the connection", again).await;
+    up(bus).await;
 }
 
 /// Publishes a note, which succeeds.

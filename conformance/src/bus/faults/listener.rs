@@ -3,17 +3,14 @@
 use std::time::Duration;
 
 use formicary_actors::Error;
-use formicary_actors::bus::Bus;
-use formicary_actors::events::EventKind;
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
 use crate::bus::cast::{Note, Notes};
 use crate::bus::faults::slow::{self, AT_ONCE, Trip};
 use crate::bus::inbox::Inbox;
-use crate::bus::stage::{HASTE, SLACK, SOON, Stage, Way, down, publish, up};
+use crate::bus::stage::{HASTE, SLACK, SOON, Stage, Way, back, down, publish};
 use crate::left_out::Verdict;
-use crate::wait;
 
 /// Loss after loss, every subscription is live again when the bus says that it is up.
 pub(crate) async fn its_subscriptions_are_restored_after_each_loss(stage: &mut Stage) -> Verdict {
@@ -32,12 +29,6 @@ pub(crate) async fn its_subscriptions_are_restored_after_each_loss(stage: &mut S
         }
     }
     Ok(())
-}
-
-async fn back(bus: &Bus, round: u64) {
-    let again = async || bus.env().events.count(EventKind::Reconnected) >= round;
-    wait::until(SOON, "the return of the connection", again).await;
-    up(bus).await;
 }
 
 /// A subscription that was ended stays ended when the connection comes back.
