@@ -6,7 +6,7 @@ use formicary_actors::{CallError, Error};
 
 use super::cast::One;
 use super::{Ear, answered, bus, call, env, group};
-use crate::bus::stage::Stage;
+use crate::bus::stage::{Stage, up};
 use crate::left_out::Verdict;
 use crate::wire::Vector;
 
@@ -63,8 +63,10 @@ pub(crate) async fn a_call_that_nobody_answers_is_published_as_python_does(stage
     let publish = &vector.publishes()[0];
     let mut env = env(&publish.prefix());
     env.limits.call_deadline = Duration::from_secs(1);
+    let caller = stage.bus_with(env);
+    up(&caller).await;
     // Whoever overhears is somebody who listens, to some servers.
-    let error = call(&stage.bus_with(env), publish).await.unwrap_err();
+    let error = call(&caller, publish).await.unwrap_err();
     let unanswered = matches!(error, Error::Call(CallError::NobodyListening { .. } | CallError::Timeout { .. }));
     assert!(unanswered, "{error}");
     vector.holds(&[ear.next().await]);
