@@ -45,6 +45,7 @@ pub mod bodies;
 pub mod broker;
 pub mod bus;
 mod case;
+mod endurance;
 mod left_out;
 mod lines;
 mod place;
@@ -52,6 +53,7 @@ pub mod port;
 pub mod proxy;
 mod rss;
 pub mod wait;
+pub mod wire;
 
 pub use broker::{BrokerPlace, BrokerPromises};
 pub use bus::{BusPlace, BusPromises, Raw};

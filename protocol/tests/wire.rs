@@ -5,13 +5,13 @@ use formicary_protocol::{
     signal_channel, signal_pattern,
 };
 
-const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/wire/microagent-1.9.json");
+const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../conformance/src/wire/microagent-1.9.json");
 
 /// What no writer of JSON can repeat: numbers beyond 64 bits, and `NaN`.
 const NOT_EQUAL: [&str; 1] = ["signal_send_rich"];
 
 fn vectors() -> Vec<Value> {
-    let text = std::fs::read_to_string(VECTORS).expect("the vectors stand in tests/wire");
+    let text = std::fs::read_to_string(VECTORS).expect("the vectors stand in the suite");
     let document: Value = serde_json::from_str(&text).expect("JSON");
     document["vectors"].as_array().expect("a list").clone()
 }

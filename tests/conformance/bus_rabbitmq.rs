@@ -126,6 +126,12 @@ impl BusPlace for OnRabbit {
         Some(BusConfig::amqp(url.parse().unwrap()))
     }
 
+    /// Refusals of a channel, which the node writes into its log.
+    async fn attempts(&self) -> Option<u64> {
+        let Self::Alone(server) = self else { return None };
+        Some(server.log().matches("access_refused").count() as u64)
+    }
+
     async fn publish_raw(&self, prefix: &Prefix, raw: Raw<'_>) -> bool {
         let runtime = lapin::runtime::default_runtime().unwrap();
         let url = self.url(self.port());

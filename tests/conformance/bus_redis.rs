@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use formicary::conformance::wire::Published;
 use formicary::conformance::{BusPlace, BusPromises, Missing, Place, Raw, Trouble};
 use formicary::protocol::{Prefix, signal_channel};
 use formicary::{BusConfig, RedisConfig};
 use formicary_test_support::redis::Server;
 use formicary_test_support::{Need, available};
+use tokio::sync::mpsc::UnboundedSender;
 
 const HEARTBEAT: Duration = Duration::from_secs(1);
 const SECRET: &str = "swordfish-7c1f";
@@ -91,7 +93,26 @@ impl BusPlace for OnRedis {
 
     async fn publish_raw(&self, prefix: &Prefix, raw: Raw<'_>) -> bool {
         let channel = signal_channel(prefix, raw.signal, raw.sender, raw.call);
-        self.0.command(&[b"PUBLISH", channel.as_bytes(), raw.body]).await.unwrap();
+        self.publish_on(&channel, raw.body).await
+    }
+
+    async fn publish_on(&self, channel: &str, body: &[u8]) -> bool {
+        self.0.command(&[b"PUBLISH", channel.as_bytes(), body]).await.unwrap();
+        true
+    }
+
+    async fn overhear(&self, to: UnboundedSender<Published>) -> bool {
+        let mut connection = self.0.connect().await.unwrap();
+        connection.command(&["PSUBSCRIBE", "*"]).await.unwrap();
+        actix::spawn(async move {
+            while let Ok(message) = connection.read().await {
+                let [_, _, channel, body] = message.array() else { panic!("{message:?}") };
+                let published = Published { channel: channel.text().unwrap(), body: body.bytes().unwrap().to_vec() };
+                if to.send(published).is_err() {
+                    break;
+                }
+            }
+        });
         true
     }
 }

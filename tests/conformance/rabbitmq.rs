@@ -7,6 +7,8 @@ use formicary::conformance::{BrokerPlace, BrokerPromises, Missing, Place, Troubl
 use formicary::{AmqpConfig, BrokerConfig};
 use formicary_test_support::rabbitmq::{self, Server};
 use formicary_test_support::{Need, available};
+use lapin::options::{BasicGetOptions, BasicPublishOptions};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
@@ -34,6 +36,16 @@ impl OnRabbitMq {
             Self::Shared(place) => place.url_by(port),
             Self::Alone(server) => server.url_by(port),
         }
+    }
+
+    /// A channel of the driver, without anything of ours.
+    async fn other_program(&self) -> (Connection, Channel) {
+        let runtime = lapin::runtime::default_runtime().unwrap();
+        let url = self.url_by(self.server().port());
+        let connection = Connection::connect_with_runtime(&url, ConnectionProperties::default(), runtime).await;
+        let connection = connection.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        (connection, channel)
     }
 
     /// The virtual host, which has the name of its user.
@@ -142,6 +154,29 @@ impl BrokerPlace for OnRabbitMq {
         );
         self.server().eval(&publish).await;
         true
+    }
+
+    async fn take_raw(&self, queue: &str) -> Option<Vec<Vec<u8>>> {
+        let (_connection, channel) = self.other_program().await;
+        let mut taken = Vec::new();
+        while let Some(one) = channel.basic_get(queue.into(), BasicGetOptions { no_ack: true }).await.unwrap() {
+            taken.push(one.delivery.data);
+        }
+        Some(taken)
+    }
+
+    async fn route_raw(&self, exchange: &str, key: &str, body: &[u8]) -> bool {
+        let (_connection, channel) = self.other_program().await;
+        channel.confirm_select(Default::default()).await.unwrap();
+        let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+        let sent = channel.basic_publish(exchange.into(), key.into(), options, body, properties).await;
+        sent.unwrap().await.unwrap();
+        true
+    }
+
+    fn broker_beside_python(&self) -> Option<BrokerConfig> {
+        let config: AmqpConfig = self.url_by(self.server().port()).parse().unwrap();
+        Some(BrokerConfig::amqp(config.heartbeat(HEARTBEAT).microagent()))
     }
 }
 

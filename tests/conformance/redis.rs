@@ -88,6 +88,10 @@ impl BrokerPlace for OnRedis {
         Some(Self::config(&format!("redis://:{PASSWORD}@{address}")))
     }
 
+    fn broker_beside_python(&self) -> Option<BrokerConfig> {
+        Some(self.broker())
+    }
+
     async fn push_raw(&self, queue: &str, body: &[u8]) -> bool {
         self.0.command(&[b"RPUSH", queue.as_bytes(), body]).await.unwrap();
         true

@@ -19,6 +19,7 @@ mod stage;
 mod stories;
 mod taker;
 mod troubles;
+mod wire;
 
 pub use place::BrokerPlace;
 pub use promises::BrokerPromises;
@@ -114,6 +115,12 @@ macro_rules! __broker_cases {
                 a_queue_of_another_kind_heals_when_it_is_mended,
                 denied_access_heals_when_it_is_allowed,
             }
+            wire {
+                what_python_sends_is_consumed,
+                what_is_sent_is_what_python_sends,
+                what_python_sends_by_an_exchange_is_consumed,
+                what_is_sent_by_an_exchange_comes_where_python_s_does,
+            }
             secrets {
                 no_secret_is_shown,
             }
@@ -167,7 +174,7 @@ pub fn run<P: BrokerPlace>(name: &str, case: &str) {
         Some(("restarts", _)) => crate::case::run_alone::<P>(name, clockless, run),
         Some(("troubles", _)) => crate::alone::run(name, || crate::case::run_alone::<P>(name, clockless, run)),
         Some(("endurance", case)) => {
-            let limit = endurance::limit(case);
+            let limit = crate::endurance::limit(case);
             crate::alone::run_within(name, limit, || crate::case::run_within::<P>(name, clockless, limit, run));
         }
         Some(("secrets", _)) => crate::alone::run(name, || crate::case::run::<P>(name, clockless, run)),

@@ -36,6 +36,18 @@ pub trait BrokerPlace: Place {
         let _ = queue;
         async { None }
     }
+
+    /// Sends a body to an exchange as another program would. `false`: there is no such thing.
+    fn route_raw(&self, exchange: &str, key: &str, body: &[u8]) -> impl Future<Output = bool> {
+        let _ = (exchange, key, body);
+        async { false }
+    }
+
+    /// How an adapter reaches the place to share its queues with agents of Python `microagent`. `None`: it does not say that it
+    /// shares their wire.
+    fn broker_beside_python(&self) -> Option<BrokerConfig> {
+        None
+    }
 }
 
 /// A [`BrokerPlace`] of any type.
@@ -44,6 +56,8 @@ pub(crate) trait AnyBrokerPlace: AnyPlace {
     fn broker_at(&self, address: SocketAddr) -> Option<BrokerConfig>;
     fn push_raw<'a>(&'a self, queue: &'a str, body: &'a [u8]) -> Soon<'a, bool>;
     fn take_raw<'a>(&'a self, queue: &'a str) -> Soon<'a, Option<Vec<Vec<u8>>>>;
+    fn route_raw<'a>(&'a self, exchange: &'a str, key: &'a str, body: &'a [u8]) -> Soon<'a, bool>;
+    fn broker_beside_python(&self) -> Option<BrokerConfig>;
 }
 
 impl<P: BrokerPlace> AnyBrokerPlace for P {
@@ -61,5 +75,13 @@ impl<P: BrokerPlace> AnyBrokerPlace for P {
 
     fn take_raw<'a>(&'a self, queue: &'a str) -> Soon<'a, Option<Vec<Vec<u8>>>> {
         Box::pin(BrokerPlace::take_raw(self, queue))
+    }
+
+    fn route_raw<'a>(&'a self, exchange: &'a str, key: &'a str, body: &'a [u8]) -> Soon<'a, bool> {
+        Box::pin(BrokerPlace::route_raw(self, exchange, key, body))
+    }
+
+    fn broker_beside_python(&self) -> Option<BrokerConfig> {
+        BrokerPlace::broker_beside_python(self)
     }
 }

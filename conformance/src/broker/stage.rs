@@ -89,6 +89,10 @@ impl Stage {
         self.place.take_raw(queue).await.ok_or_else(|| no_hook("take_raw"))
     }
 
+    pub async fn route_raw(&self, exchange: &str, key: &str, body: &[u8]) -> Result<(), LeftOut> {
+        hook(self.place.route_raw(exchange, key, body).await, "route_raw")
+    }
+
     pub async fn stop(&mut self) -> Result<(), LeftOut> {
         hook(self.place.stop().await, "stop")
     }

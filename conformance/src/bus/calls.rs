@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::cast::{Ask, Doubles, Note};
 use super::inbox::Inbox;
-use super::stage::{SLACK, SOON, Stage};
+use super::stage::{SLACK, SOON, Stage, up};
 use crate::left_out::Verdict;
 use crate::wait;
 
@@ -49,6 +49,7 @@ pub(crate) async fn a_call_ends_at_its_deadline_and_its_answer_is_late(stage: &m
     let mut env = stage.env();
     env.limits.call_deadline = within;
     let caller = stage.bus_with(env);
+    up(&caller).await;
     let begun = Instant::now();
     let error = ask(&caller, 1).await.unwrap_err();
     assert!(matches!(error, CallError::Timeout { .. }), "{error}");
@@ -118,6 +119,7 @@ pub(crate) async fn a_call_that_nobody_hears_is_told(stage: &mut Stage) -> Verdi
         env.limits.call_deadline = Duration::from_millis(300);
     }
     let caller = stage.bus_with(env);
+    up(&caller).await;
     let unheard = async || match ask(&caller, 1).await {
         Err(CallError::NobodyListening { .. }) if tells => Ok(()),
         Err(CallError::Timeout { .. }) if !tells => Ok(()),

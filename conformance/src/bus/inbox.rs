@@ -35,6 +35,11 @@ impl Inbox {
         self.0.lock().unwrap().clone()
     }
 
+    /// What has come by now, which it forgets.
+    pub(crate) fn take(&self) -> Vec<Arriving> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.lock().unwrap().len()
     }

@@ -3,6 +3,7 @@
 mod arbiters;
 mod calls;
 mod cast;
+mod endurance;
 mod faults;
 mod inbox;
 mod input;
@@ -16,6 +17,7 @@ mod secrets;
 mod slow;
 mod stage;
 mod stories;
+mod wire;
 
 pub use place::{BusPlace, Raw};
 pub use promises::BusPromises;
@@ -88,6 +90,7 @@ macro_rules! __bus_cases {
                 who_subscribes_while_it_is_down_is_told_in_time,
                 a_listener_finds_a_server_that_does_not_hear,
                 a_listener_finds_a_server_that_is_not_heard,
+                a_slow_network_is_no_outage_for_a_listener,
             }
             caller {
                 a_loss_ends_what_waits_for_an_answer,
@@ -95,12 +98,15 @@ macro_rules! __bus_cases {
                 reused_while_down_a_caller_fails_each_time_and_recovers_with_the_next,
                 a_caller_finds_a_server_that_does_not_hear,
                 a_caller_finds_a_server_that_is_not_heard,
+                a_slow_network_is_no_outage_for_a_caller,
             }
             responder {
                 its_callers_end_in_time_and_are_answered_when_it_is_back,
                 an_answer_waits_for_its_connection,
+                a_responder_refused_at_first_is_there_when_it_is_let_in,
                 a_responder_finds_a_server_that_does_not_hear,
                 a_responder_finds_a_server_that_is_not_heard,
+                a_slow_network_is_no_outage_for_a_responder,
             }
             arbiters {
                 what_a_dying_arbiter_sends_arrives,
@@ -119,6 +125,14 @@ macro_rules! __bus_cases {
                 of_what_is_asked_and_answered,
                 of_agents_that_talk,
             }
+            wire {
+                what_python_publishes_is_heard,
+                what_python_asks_is_answered_as_python_does,
+                what_python_answers_is_taken,
+                signals_are_published_as_python_does,
+                calls_and_answers_are_published_as_python_does,
+                a_call_that_nobody_answers_is_published_as_python_does,
+            }
             slow {
                 a_flood_is_received_or_dropped_in_bounded_memory,
             }
@@ -130,6 +144,10 @@ macro_rules! __bus_cases {
                 no_secret_is_shown_anywhere,
                 a_wrong_secret_is_refused_and_not_shown,
             }
+            endurance {
+                the_suite_runs_ten_times_side_by_side,
+                a_soak_keeps_its_word_and_its_memory,
+            }
         }
     };
 }
@@ -139,12 +157,18 @@ macro_rules! __bus_cases {
 pub fn run<P: BusPlace>(name: &str, case: &str) {
     // Some cases have threads of their own, which know nothing of a clock that stands still.
     const CLOCKLESS: bool = false;
-    let body = async |place: P| find(case)(&mut Stage::new(place)).await;
+    let body = async |place: P| find(case)(&mut Stage::new(name, place)).await;
     // Those that look at the log or the memory have a process of their own; some of them stop the server, too.
     match case.split_once("::") {
         Some(("outages" | "secrets", _)) => {
             crate::alone::run(name, || crate::case::run_alone::<P>(name, CLOCKLESS, body));
         }
+        Some(("endurance", case)) => {
+            let limit = crate::endurance::limit(case);
+            crate::alone::run_within(name, limit, || crate::case::run_within::<P>(name, CLOCKLESS, limit, body));
+        }
+        // The prefixes of the vectors are the same in each of them.
+        Some(("wire", _)) => crate::case::run_alone::<P>(name, CLOCKLESS, body),
         Some(("slow", _)) => crate::alone::run(name, || crate::case::run::<P>(name, CLOCKLESS, body)),
         _ => crate::case::run::<P>(name, CLOCKLESS, body),
     }
@@ -154,6 +178,9 @@ type Case = for<'a> fn(&'a mut Stage) -> Soon<'a, Verdict>;
 
 macro_rules! table {
     (; $($group:ident { $($case:ident,)+ })+) => {
+        /// The names of all cases, with their groups.
+        const CASES: &[&str] = &[$($(concat!(stringify!($group), "::", stringify!($case)),)+)+];
+
         fn find(name: &str) -> Case {
             match name {
                 $($(concat!(stringify!($group), "::", stringify!($case)) => |stage| Box::pin($group::$case(stage)),)+)+

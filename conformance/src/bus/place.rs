@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 
 use formicary_actors::group::BusConfig;
 use formicary_protocol::Prefix;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::BusPromises;
 use crate::Place;
 use crate::place::{AnyPlace, Soon};
+use crate::wire::Published;
 
 /// A [`Place`] whose adapters are buses. Every case has prefixes of its own, so cases may share one server.
 pub trait BusPlace: Place {
@@ -42,6 +44,20 @@ pub trait BusPlace: Place {
         let _ = (prefix, raw);
         async { false }
     }
+
+    /// Publishes to a channel as Python `microagent` does, on whose wire the channel has the prefix, the signal and the sender. For
+    /// an adapter that shares this wire; `false`: it does not.
+    fn publish_on(&self, channel: &str, body: &[u8]) -> impl Future<Output = bool> {
+        let _ = (channel, body);
+        async { false }
+    }
+
+    /// Tells what is published to any channel, from when it returns and for as long as somebody listens. For an adapter that shares
+    /// the wire of Python `microagent`, whose channels these are; `false`: it does not.
+    fn overhear(&self, to: UnboundedSender<Published>) -> impl Future<Output = bool> {
+        let _ = to;
+        async { false }
+    }
 }
 
 /// A signal, or a call, as another program publishes it.
@@ -66,6 +82,8 @@ pub(crate) trait AnyBusPlace: AnyPlace {
     fn bus_of_a_stranger(&self, secret: &str) -> Option<BusConfig>;
     fn attempts(&self) -> Soon<'_, Option<u64>>;
     fn publish_raw<'a>(&'a self, prefix: &'a Prefix, raw: Raw<'a>) -> Soon<'a, bool>;
+    fn publish_on<'a>(&'a self, channel: &'a str, body: &'a [u8]) -> Soon<'a, bool>;
+    fn overhear(&self, to: UnboundedSender<Published>) -> Soon<'_, bool>;
 }
 
 impl<P: BusPlace> AnyBusPlace for P {
@@ -91,5 +109,13 @@ impl<P: BusPlace> AnyBusPlace for P {
 
     fn publish_raw<'a>(&'a self, prefix: &'a Prefix, raw: Raw<'a>) -> Soon<'a, bool> {
         Box::pin(BusPlace::publish_raw(self, prefix, raw))
+    }
+
+    fn publish_on<'a>(&'a self, channel: &'a str, body: &'a [u8]) -> Soon<'a, bool> {
+        Box::pin(BusPlace::publish_on(self, channel, body))
+    }
+
+    fn overhear(&self, to: UnboundedSender<Published>) -> Soon<'_, bool> {
+        Box::pin(BusPlace::overhear(self, to))
     }
 }

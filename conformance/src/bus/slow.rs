@@ -8,6 +8,7 @@ use formicary_actors::events::EventKind;
 use formicary_protocol::Value;
 use futures_util::future::join_all;
 use serde_json::json;
+use tokio::time::Instant;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::cast::Note;
@@ -40,7 +41,7 @@ pub(crate) async fn a_flood_is_received_or_dropped_in_bounded_memory(stage: &mut
     let (bus, events) = (stage.bus(), group.events());
     let padding = "x".repeat(PADDING);
     let body = |n: u64| -> Value { json!({"n": n, "padding": padding}) };
-    let before = rss::now();
+    let (begun, before) = (Instant::now(), rss::now());
     for wave in 0..FLOOD / WAVE {
         let bodies: Vec<_> = (wave * WAVE..(wave + 1) * WAVE).map(body).collect();
         for sent in join_all(bodies.iter().map(|body| bus.dynamic("me", "note", body))).await {
@@ -59,7 +60,9 @@ pub(crate) async fn a_flood_is_received_or_dropped_in_bounded_memory(stage: &mut
     assert!(dropped > FLOOD / 2, "it was no flood");
     assert!(!stage.promises.forgets || grown.is_none_or(|grown| grown < 48 * MIB), "{grown:?}");
     let warnings = lines.with(&["WARN"]);
-    assert!((1..=5).contains(&warnings.len()), "{warnings:#?}");
+    // What is dropped, and what nobody declared on both sides: a line for each, once a minute.
+    let most = 3 * (1 + begun.elapsed().as_secs() / 60);
+    assert!((1..=most).contains(&(warnings.len() as u64)), "{warnings:#?}");
     group.stop_within(Duration::from_secs(1)).await;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use formicary_actors::bus::Bus;
 use formicary_actors::contract::{Capabilities, ConnectionState};
+use formicary_actors::events::EventKind;
 use formicary_actors::group::{BusConfig, Group, GroupBuilder};
 use formicary_actors::{Env, Error, Ids};
 use formicary_protocol::Prefix;
@@ -25,15 +26,17 @@ pub(crate) const SLACK: Duration = Duration::from_millis(1_500);
 
 /// The place of one case, and a prefix that nobody else has.
 pub(crate) struct Stage {
+    /// The test that this is.
+    pub(crate) name: String,
     pub(crate) place: Box<dyn AnyBusPlace>,
     pub(crate) promises: BusPromises,
     prefix: Prefix,
 }
 
 impl Stage {
-    pub(crate) fn new(place: impl AnyBusPlace + 'static) -> Self {
+    pub(crate) fn new(name: &str, place: impl AnyBusPlace + 'static) -> Self {
         let promises = place.promises();
-        Self { place: Box::new(place), promises, prefix: prefix() }
+        Self { name: name.to_owned(), place: Box::new(place), promises, prefix: prefix() }
     }
 
     /// The environment of a process of its own.
@@ -97,7 +100,10 @@ impl Stage {
 }
 
 fn env(prefix: &Prefix) -> Env {
-    Env::new(prefix.clone(), Arc::new(declarations()))
+    let mut env = Env::new(prefix.clone(), Arc::new(declarations()));
+    // A case that is about a deadline sets its own; the others may run on a machine that has much to do.
+    env.limits.send_deadline = SOON;
+    env
 }
 
 fn group(prefix: &Prefix, bus: BusConfig) -> GroupBuilder {
@@ -114,7 +120,7 @@ pub(crate) struct Line {
     pub(crate) proxy: Proxy,
     config: BusConfig,
     prefix: Prefix,
-    promises: BusPromises,
+    pub(crate) promises: BusPromises,
 }
 
 /// The two directions of a [`Line`].
@@ -195,6 +201,13 @@ async fn up_within(bus: &Bus, within: Duration) {
 pub(crate) async fn down(bus: &Bus, within: Duration) {
     let lost = async || matches!(bus.connection(), ConnectionState::Down { .. });
     wait::until(within, "the loss of the connection", lost).await;
+}
+
+/// Waits until the bus has come back so many times.
+pub(crate) async fn back(bus: &Bus, times: u64) {
+    let again = async || bus.env().events.count(EventKind::Reconnected) >= times;
+    wait::until(SOON, "the return of the connection", again).await;
+    up(bus).await;
 }
 
 /// Publishes a note, which succeeds.

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::calls::ask;
 use super::cast::{Ask, Doubles, Note, Notes};
 use super::inbox::Inbox;
-use super::stage::{SOON, Stage, publish};
+use super::stage::{SOON, Stage, publish, up};
 use crate::left_out::Verdict;
 use crate::wait;
 
@@ -78,6 +78,7 @@ pub(crate) async fn of_what_is_asked_and_answered(stage: &mut Stage) -> Verdict 
     let mut env = stage.env();
     env.limits.call_deadline = Duration::from_secs(1);
     let caller = stage.bus_with(env);
+    up(&caller).await;
     let mut told = Told::new();
     for n in [1, Doubles::ERROR, Doubles::PANIC, Doubles::HANGS] {
         let answer = ask(&caller, n).await.map_or_else(|error| error.to_string(), |answer| answer.to_string());

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use formicary::prelude::*;
+use formicary_test_support::wire::Vector;
 
 use super::stage::{Stage, taken, topical};
 use crate::queues;
-use crate::wire::vectors::Vector;
 
 /// Consumes every queue of the vectors.
 struct Binds;
@@ -26,11 +26,6 @@ impl Binds {
     async fn topic(&self, _message: Value) {}
 }
 
-/// The frames of one kind in a vector.
-fn frames(vector: &Vector, kind: &str) -> Vec<Value> {
-    vector.frames().into_iter().filter(|frame| frame["frame"] == kind).collect()
-}
-
 /// Some fields of a frame, as a line.
 fn line(frame: &Value, fields: &[&str]) -> String {
     fields.iter().map(|field| frame[field].to_string()).collect::<Vec<_>>().join(" ")
@@ -44,10 +39,10 @@ const BINDING: [&str; 4] = ["queue", "exchange", "routing_key", "arguments"];
 async fn what_we_declare_for_python_is_what_python_declares() {
     let Some(stage) = Stage::new("what_we_declare_for_python_is_what_python_declares").await else { return };
     let group = stage.group().agent(|| Binds).start().await.unwrap();
-    let vectors: Vec<Vector> = Vector::all().into_iter().filter(|one| one.name().starts_with("amqp_bind_")).collect();
+    let vectors = Vector::like("amqp_bind_");
     assert_eq!(vectors.len(), 4);
     let wanted = |kind: &str, fields: &[&str]| {
-        vectors.iter().flat_map(|one| frames(one, kind)).map(|frame| line(&frame, fields)).collect::<BTreeSet<_>>()
+        vectors.iter().flat_map(|one| one.frames(kind)).map(|frame| line(&frame, fields)).collect::<BTreeSet<_>>()
     };
     let ours = stage.place.topology().await;
     let found = |key: &str, fields: &[&str]| {
@@ -80,8 +75,8 @@ async fn what_we_send_to_python_is_what_python_sends() {
         ("amqp_send_topic", "wire_topic"),
     ] {
         let vector = Vector::named(name);
-        let (publish, header) = (&frames(&vector, "Basic.Publish")[0], &frames(&vector, "ContentHeader")[0]);
-        let body = frames(&vector, "ContentBody")[0]["body"].as_str().unwrap().to_owned();
+        let (publish, header) = (&vector.frames("Basic.Publish")[0], &vector.frames("ContentHeader")[0]);
+        let body = vector.frames("ContentBody")[0]["body"].as_str().unwrap().to_owned();
         let body: Value = serde_json::from_str(&body).unwrap();
         let before = peer.jsons(|line| line["consumed"] == queue).len();
         match name {

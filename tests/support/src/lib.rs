@@ -30,7 +30,7 @@ use std::path::PathBuf;
 
 pub use formicary_conformance::bodies::bad_bodies;
 use formicary_conformance::port;
-pub use formicary_conformance::{proxy, wait};
+pub use formicary_conformance::{proxy, wait, wire};
 
 pub use available::{Missing, Need, available, require_openssl, require_python, require_rabbitmq, require_redis};
 pub use tls::Tls;

@@ -7,6 +7,7 @@ use tokio::time::{Duration, Instant, timeout};
 
 use crate::bus::calls::ask;
 use crate::bus::cast::Doubles;
+use crate::bus::faults::slow::{self, Trip};
 use crate::bus::stage::{HASTE, SLACK, SOON, Stage, Way, down, up};
 use crate::left_out::Verdict;
 use crate::wait;
@@ -97,6 +98,16 @@ async fn swallowed(stage: &mut Stage, way: Way) -> Verdict {
     line.mend().await;
     line.regained_by(&caller).await;
     assert_eq!(ask(&caller, 2).await.unwrap(), 4);
+    answers.stop().await;
+    Ok(())
+}
+
+/// A network that takes its time delays answers, and fails no call; round trips are shared.
+pub(crate) async fn a_slow_network_is_no_outage_for_a_caller(stage: &mut Stage) -> Verdict {
+    let line = stage.line().await?;
+    let answers = stage.group().agent(Doubles::at_once).start().await.unwrap();
+    let caller = line.bus();
+    slow::is_no_outage(&line, &caller, Trip::BothWays, async |_| slow::all_are_answered(&caller).await).await;
     answers.stop().await;
     Ok(())
 }

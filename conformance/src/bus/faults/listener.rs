@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use formicary_actors::Error;
-use formicary_actors::bus::Bus;
-use formicary_actors::events::EventKind;
+use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
 use crate::bus::cast::{Note, Notes};
+use crate::bus::faults::slow::{self, AT_ONCE, Trip};
 use crate::bus::inbox::Inbox;
-use crate::bus::stage::{HASTE, SLACK, SOON, Stage, Way, down, publish, up};
+use crate::bus::stage::{HASTE, SLACK, SOON, Stage, Way, back, down, publish};
 use crate::left_out::Verdict;
-use crate::wait;
 
 /// Loss after loss, every subscription is live again when the bus says that it is up.
 pub(crate) async fn its_subscriptions_are_restored_after_each_loss(stage: &mut Stage) -> Verdict {
@@ -30,12 +29,6 @@ pub(crate) async fn its_subscriptions_are_restored_after_each_loss(stage: &mut S
         }
     }
     Ok(())
-}
-
-async fn back(bus: &Bus, round: u64) {
-    let again = async || bus.env().events.count(EventKind::Reconnected) >= round;
-    wait::until(SOON, "the return of the connection", again).await;
-    up(bus).await;
 }
 
 /// A subscription that was ended stays ended when the connection comes back.
@@ -104,6 +97,19 @@ pub(crate) async fn a_listener_finds_a_server_that_does_not_hear(stage: &mut Sta
 /// A server that we do not hear is found, and the subscriptions are live again when we do.
 pub(crate) async fn a_listener_finds_a_server_that_is_not_heard(stage: &mut Stage) -> Verdict {
     swallowed(stage, Way::ToClient).await
+}
+
+/// A network that takes its time delays what is heard, and loses nothing of it.
+pub(crate) async fn a_slow_network_is_no_outage_for_a_listener(stage: &mut Stage) -> Verdict {
+    let line = stage.line().await?;
+    let (bus, other) = (line.bus(), stage.bus());
+    let inbox = Inbox::of::<Note>(&bus).await;
+    let round = async |round: u64| {
+        join_all((0..AT_ONCE).map(|n| publish(&other, n))).await;
+        inbox.until(((round + 1) * AT_ONCE) as usize).await;
+    };
+    slow::is_no_outage(&line, &bus, Trip::OneWay, round).await;
+    Ok(())
 }
 
 async fn swallowed(stage: &mut Stage, way: Way) -> Verdict {

@@ -6,3 +6,4 @@ pub(crate) mod caller;
 pub(crate) mod listener;
 pub(crate) mod publisher;
 pub(crate) mod responder;
+mod slow;
