@@ -22,9 +22,6 @@ pub struct BrokerPromises {
     /// A settlement that is made while the server is away is applied when it is back, and the message does not come
     /// again. `false`: it is told as late, and the message comes again. Default `true`.
     pub settles_across_outages: bool,
-    /// What it takes beside a body comes with its delivery, where its capabilities say `headers`. `false`: it takes it, and
-    /// delivers the body alone. Default `true`.
-    pub delivers_headers: bool,
     /// It tells the stories of the suite in the words of the memory broker: counts at each moment, and what becomes of each
     /// settlement. `false`: they are left out, and the other cases hold it to the contract. Default `true`.
     pub tells_all: bool,
@@ -47,7 +44,6 @@ impl Default for BrokerPromises {
             retries_come_first: true,
             settles_each: true,
             settles_across_outages: true,
-            delivers_headers: true,
             tells_all: true,
             notices_within: Duration::from_secs(10),
             back_within: Duration::from_secs(7),

@@ -1,9 +1,10 @@
 //! What is sent arrives, where it should.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use formicary_actors::contract::{Outcome, SendOptions, Settlement};
-use formicary_protocol::Bytes;
+use formicary_actors::contract::{Delivered, Letters, Outcome, SendOptions, Settlement};
+use formicary_protocol::{Bytes, DeadReason};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -122,10 +123,10 @@ pub(crate) async fn messages_of_one_sender_keep_their_order(stage: &mut Stage) -
     Ok(())
 }
 
-/// The id that a sender gives its message arrives as the message's own, and its headers in the metadata.
+/// The id that a sender gives its message arrives as the message's own, and its headers in the metadata: at each attempt,
+/// and when the message comes back from the dead.
 pub(crate) async fn what_is_sent_beside_a_body_arrives(stage: &mut Stage) -> Verdict {
     stage.can("headers", |can| can.headers).await?;
-    stage.promises("headers that come with their delivery", |promises| promises.delivers_headers)?;
     let broker = stage.broker();
     let headers = [("tenant", "acme"), ("x-trace", "00-ü 1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
     let mut options = SendOptions::default();
@@ -135,12 +136,23 @@ pub(crate) async fn what_is_sent_beside_a_body_arrives(stage: &mut Stage) -> Ver
     let taker = Taker::of(&broker, "mailer", 2).await;
     let mut got = taker.next(2).await;
     got.sort_by_key(number);
-    assert_eq!((&*got[0].id, &got[0].body), ("order-7", &Bytes::from_static(b"1")));
-    assert!(got[1].id != got[0].id, "the id of one message is another's");
-    for header in &headers {
-        assert!(got[0].metadata.contains(header), "{header:?} is not in {:?}", got[0].metadata);
-        assert!(!got[1].metadata.contains(header), "{header:?} of one message is in {:?}", got[1].metadata);
-    }
+    let plain = got.remove(1);
+    assert!(&*plain.id != "order-7", "the id of one message is another's");
+    assert!(!headers.iter().any(|header| plain.metadata.contains(header)), "headers of another: {:?}", plain.metadata);
+    taker.ack(&plain).await;
+    let whole = |one: &Delivered| {
+        assert_eq!((&*one.id, &one.body), ("order-7", &Bytes::from_static(b"1")));
+        let lacks = headers.iter().find(|header| !one.metadata.contains(header));
+        assert_eq!(lacks, None, "attempt {} has {:?}", one.attempt, one.metadata);
+    };
+    let first = got.remove(0);
+    whole(&first);
+    taker.settle(Settlement::new(first.token, Outcome::Retry { after: Duration::ZERO })).await.unwrap();
+    let second = taker.one().await;
+    whole(&second);
+    taker.settle(Settlement::new(second.token, Outcome::Dead { reason: DeadReason::Refused })).await.unwrap();
+    assert_eq!(broker.replay("mailer", Letters::all()).await.unwrap(), 1);
+    whole(&taker.one().await);
     Ok(())
 }
 
