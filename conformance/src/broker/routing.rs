@@ -7,8 +7,10 @@ use formicary_actors::contract::{Delivered, Letters, Outcome, SendOptions, Settl
 use formicary_protocol::{Bytes, DeadReason};
 use futures_util::future::join_all;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::cast::{Creations, Mailer};
+pub(crate) use super::keys::messages_of_one_key_keep_their_order_and_keys_go_side_by_side;
 use super::stage::{Stage, up};
 use super::taker::{SOON, Taker, number, send};
 use crate::left_out::Verdict;
@@ -97,6 +99,7 @@ pub(crate) async fn fifty_senders_and_fifty_consumers_lose_and_double_nothing(st
     });
     tokio::join!(sending, handling);
     let distinct: BTreeSet<_> = handled.iter().collect();
+    stage.report(format_args!("{} of {MESSAGES} came twice", handled.len() - distinct.len()));
     assert_eq!((distinct.len(), handled.len()), (MESSAGES as usize, MESSAGES as usize), "handled, and once");
     let left = brokers[0].inspect("mailer").await.unwrap();
     assert_eq!((left.left(), left.dead), (0, 0));
@@ -176,6 +179,34 @@ pub(crate) async fn what_waits_is_there_for_a_late_consumer(stage: &mut Stage) -
         }
     }
     assert_eq!(seen, (0..10).collect());
+    Ok(())
+}
+
+/// What was handled is gone for who does not say `replay`: neither closing nor opening again brings it back, and what was
+/// not handled comes, each once.
+pub(crate) async fn what_was_handled_comes_no_more(stage: &mut Stage) -> Verdict {
+    stage.can("to forget what was handled", |can| !can.replay).await?;
+    let look = stage.broker();
+    send(&look, "mailer", 0..12).await;
+    let mut handled = BTreeSet::new();
+    for _ in 0..2 {
+        let broker = stage.broker();
+        let taker = Taker::of(&broker, "mailer", 8).await;
+        for one in taker.next(4).await {
+            taker.ack(&one).await;
+            assert!(handled.insert(number(&one)), "{:?} was handled already", one.body);
+        }
+        broker.close(Instant::now() + SOON).await;
+        // What it had in hand beyond goes back.
+        until(SOON, "the rest", async || look.inspect("mailer").await.unwrap().waiting == 12 - handled.len() as u64)
+            .await;
+    }
+    let taker = Taker::of(&look, "mailer", 12).await;
+    for one in taker.next(4).await {
+        taker.ack(&one).await;
+        assert!(handled.insert(number(&one)), "{:?} was handled already", one.body);
+    }
+    assert_eq!((look.inspect("mailer").await.unwrap().left(), taker.held()), (0, 0));
     Ok(())
 }
 

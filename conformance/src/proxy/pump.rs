@@ -16,19 +16,33 @@ const CHUNK: usize = 16 * 1024;
 /// Bytes, and when they are due if not at once: even an elapsed timer may cost a millisecond.
 type Chunk = (Option<Instant>, Vec<u8>);
 
-/// Carries bytes until the end of the stream, which it passes on; a broken one is an error.
-pub(super) async fn pump(from: ReadHalf<'_>, to: WriteHalf<'_>, modes: watch::Receiver<Mode>) -> io::Result<()> {
+/// Carries bytes until the end of the stream, which it passes on; a broken one is an error. Each piece that comes is told to
+/// `count`, also in a black hole.
+pub(super) async fn pump(
+    from: ReadHalf<'_>,
+    to: WriteHalf<'_>,
+    modes: watch::Receiver<Mode>,
+    count: impl Fn(),
+) -> io::Result<()> {
     let (chunks, arriving) = mpsc::channel(ON_THE_WAY);
-    tokio::try_join!(take(from, chunks, modes), deliver(to, arriving)).map(|_| ())
+    tokio::try_join!(take(from, chunks, modes, count), deliver(to, arriving)).map(|_| ())
 }
 
-async fn take(mut from: ReadHalf<'_>, chunks: mpsc::Sender<Chunk>, mut modes: watch::Receiver<Mode>) -> io::Result<()> {
+async fn take(
+    mut from: ReadHalf<'_>,
+    chunks: mpsc::Sender<Chunk>,
+    mut modes: watch::Receiver<Mode>,
+    count: impl Fn(),
+) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK];
     loop {
         let read = from.read(&mut buffer).await;
         let mode = *modes.borrow_and_update();
         let length = match read {
-            Ok(length @ 1..) => length,
+            Ok(length @ 1..) => {
+                count();
+                length
+            }
             ended => {
                 // In a black hole the end of a stream is lost like everything else.
                 modes.wait_for(|mode| *mode != Mode::Blackhole).await.ok();
