@@ -160,3 +160,19 @@ async fn a_dead_server_resets_the_client() {
     };
     assert_eq!(seen, Some(ErrorKind::ConnectionReset));
 }
+
+#[tokio::test]
+async fn counts_how_often_it_is_asked() {
+    let proxy = Proxy::start(echo().await).await;
+    assert_eq!(proxy.asked(), 0);
+    let mut stream = client(&proxy).await;
+    for _ in 0..3 {
+        stream.write_all(b"ask").await.expect("a write");
+        read(&mut stream, 3).await;
+    }
+    assert_eq!(proxy.asked(), 4, "a connection and three pieces");
+    // Also what is lost.
+    proxy.set_to_server(Mode::Blackhole);
+    stream.write_all(b"ask").await.expect("a write");
+    wait::until(SOON, "the last piece", async || proxy.asked() == 5).await;
+}
