@@ -1,15 +1,18 @@
 //! Consumers whose network fails.
 
 use std::collections::BTreeSet;
-use std::pin::pin;
 use std::time::Duration;
 
 use formicary_actors::broker::Broker;
 use formicary_actors::contract::{ConnectionState, Outcome, Settlement};
 use formicary_actors::events::EventKind;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::fault::Fault;
+pub(crate) use super::networks::{
+    a_consumer_refused_at_first_is_there_when_it_is_let_in, a_slow_network_is_no_outage_for_a_consumer,
+    a_trickle_is_no_outage_for_a_consumer,
+};
 use super::stage::{SLACK, Stage, up};
 use super::taker::{SOON, Taker, number, send};
 use crate::left_out::Verdict;
@@ -32,7 +35,7 @@ pub(crate) async fn a_consumer_outlives_a_network_that_loses_everything(stage: &
     outlives(stage, Fault::Cut).await
 }
 
-async fn down(broker: &Broker, within: Duration) {
+pub(super) async fn down(broker: &Broker, within: Duration) {
     let gone = async || matches!(broker.connection(), ConnectionState::Down { .. });
     until(within, "the fault to be noticed", gone).await;
 }
@@ -74,68 +77,6 @@ async fn outlives(stage: &mut Stage, fault: Fault) -> Verdict {
     assert_eq!(other.inspect("mailer").await.unwrap().dead, 0);
     let twice = seen.len() - 12;
     stage.report(format_args!("noticed after {noticed:?}, back after {back:?}, {twice} of 12 came twice"));
-    Ok(())
-}
-
-/// A network that takes its time is no outage: what is sent comes, each once, and its settlements are applied.
-pub(crate) async fn a_slow_network_is_no_outage_for_a_consumer(stage: &mut Stage) -> Verdict {
-    const DELAY: Duration = Duration::from_millis(100);
-    const AT_ONCE: u32 = 16;
-    let proxy = stage.proxy().await?;
-    let (broker, other) = (stage.behind(&proxy), stage.broker());
-    let taker = Taker::of(&broker, "mailer", AT_ONCE as usize).await;
-    proxy.set(Mode::Delay(DELAY));
-    let (begun, mut rounds) = (Instant::now(), 0);
-    // So long that a connection which it took for dead would have been given up.
-    while begun.elapsed() < stage.promises.notices_within * 2 {
-        let sent = rounds * AT_ONCE..(rounds + 1) * AT_ONCE;
-        let begun = Instant::now();
-        send(&other, "mailer", sent.clone()).await;
-        let got = taker.next(AT_ONCE as usize).await;
-        assert!(begun.elapsed() >= DELAY, "no network is between");
-        assert_eq!(got.iter().map(number).collect::<BTreeSet<_>>(), sent.map(u64::from).collect(), "each, and once");
-        let acks: Vec<_> = got.iter().map(|one| Settlement::new(one.token, Outcome::Ack)).collect();
-        taker.settle(acks).await.unwrap();
-        rounds += 1;
-    }
-    until(SOON, "an empty queue", async || other.inspect("mailer").await.unwrap().left() == 0).await;
-    let events = &broker.env().events;
-    let (lost, late) = (events.count(EventKind::Disconnected), events.count(EventKind::LateSettlement));
-    assert_eq!((lost, late, taker.held()), (0, 0, 0), "outages, late settlements, what came twice");
-    stage.report(format_args!("{} messages in {:?}, none came twice", rounds * AT_ONCE, begun.elapsed()));
-    Ok(())
-}
-
-/// A consumer that finds nobody at first tries on for ever, and consumes when it is let in.
-pub(crate) async fn a_consumer_refused_at_first_is_there_when_it_is_let_in(stage: &mut Stage) -> Verdict {
-    let proxy = stage.proxy().await?;
-    proxy.refuse().await;
-    let (broker, other) = (stage.behind(&proxy), stage.broker());
-    send(&other, "mailer", 0..3).await;
-    let ask = async || Taker::try_with(&broker, "mailer", 4, |intake| intake).await;
-    let mut asking = pin!(ask());
-    // Long enough for the longest wait between two attempts. It may fail meanwhile, or wait for a server that lets it in.
-    let said = timeout(SLACK, &mut asking).await;
-    assert!(!matches!(said, Ok(Ok(_))), "it consumes, and there is nobody");
-    down(&broker, SOON).await;
-    proxy.accept().await;
-    let let_in = Instant::now();
-    up(&broker, stage.promises.back_within).await;
-    stage.report(format_args!("connected {:?} after it was let in", let_in.elapsed()));
-    let said = match said {
-        Ok(said) => said,
-        Err(_) => asking.await,
-    };
-    let taker = match said {
-        Ok(taker) => taker,
-        Err(_) => until(SOON, "a consumer", ask).await,
-    };
-    let got = taker.next(3).await;
-    assert_eq!(got.iter().map(number).collect::<BTreeSet<_>>(), (0..3).collect());
-    for one in &got {
-        taker.ack(one).await;
-    }
-    assert_eq!(other.inspect("mailer").await.unwrap().left(), 0);
     Ok(())
 }
 

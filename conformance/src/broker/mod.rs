@@ -10,6 +10,7 @@ mod fault;
 mod keys;
 mod lifecycle;
 mod memory;
+mod networks;
 mod place;
 mod promises;
 mod restarts;
@@ -109,6 +110,7 @@ macro_rules! __broker_cases {
                 a_consumer_outlives_a_network_that_loses_its_messages,
                 a_consumer_outlives_a_network_that_loses_everything,
                 a_slow_network_is_no_outage_for_a_consumer,
+                a_trickle_is_no_outage_for_a_consumer,
                 a_consumer_refused_at_first_is_there_when_it_is_let_in,
                 a_settlement_across_an_outage_is_applied_once,
                 a_settlement_whose_answer_is_lost_is_applied_once,

@@ -5,6 +5,7 @@ mod pump;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub enum Mode {
     Pass,
     /// They pass in order, each after this time.
     Delay(Duration),
+    /// They pass in order, so many each 10 ms: in the pieces of a frame, as on a narrow line.
+    Trickle(NonZeroUsize),
     /// They are taken and lost; the connection stays open, and its end is not passed on either.
     Blackhole,
 }

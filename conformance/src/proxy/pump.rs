@@ -1,11 +1,13 @@
 //! One direction of one connection.
 
 use std::io;
+use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Mode;
 
@@ -13,8 +15,18 @@ use super::Mode;
 const ON_THE_WAY: usize = 256;
 const CHUNK: usize = 16 * 1024;
 
-/// Bytes, and when they are due if not at once: even an elapsed timer may cost a millisecond.
-type Chunk = (Option<Instant>, Vec<u8>);
+/// How long the pieces of a trickle are apart.
+const APART: Duration = Duration::from_millis(10);
+
+/// Bytes, and how they go on.
+type Chunk = (Pace, Vec<u8>);
+
+/// At once is apart from due now: even an elapsed timer may cost a millisecond.
+enum Pace {
+    AtOnce,
+    At(Instant),
+    InPieces(NonZeroUsize),
+}
 
 /// Carries bytes until the end of the stream, which it passes on; a broken one is an error. Each piece that comes is told to
 /// `count`, also in a black hole.
@@ -49,23 +61,33 @@ async fn take(
                 return ended.map(|_| ());
             }
         };
-        let due = match mode {
+        let pace = match mode {
             Mode::Blackhole => continue,
-            Mode::Pass => None,
-            Mode::Delay(time) => Some(Instant::now() + time),
+            Mode::Pass => Pace::AtOnce,
+            Mode::Delay(time) => Pace::At(Instant::now() + time),
+            Mode::Trickle(bytes) => Pace::InPieces(bytes),
         };
-        if chunks.send((due, buffer[..length].to_vec())).await.is_err() {
+        if chunks.send((pace, buffer[..length].to_vec())).await.is_err() {
             return Ok(());
         }
     }
 }
 
 async fn deliver(mut to: WriteHalf<'_>, mut arriving: mpsc::Receiver<Chunk>) -> io::Result<()> {
-    while let Some((due, bytes)) = arriving.recv().await {
-        if let Some(due) = due {
-            sleep_until(due).await;
+    while let Some((pace, bytes)) = arriving.recv().await {
+        match pace {
+            Pace::AtOnce => to.write_all(&bytes).await?,
+            Pace::At(due) => {
+                sleep_until(due).await;
+                to.write_all(&bytes).await?;
+            }
+            Pace::InPieces(size) => {
+                for piece in bytes.chunks(size.get()) {
+                    to.write_all(piece).await?;
+                    sleep(APART).await;
+                }
+            }
         }
-        to.write_all(&bytes).await?;
     }
     to.shutdown().await
 }

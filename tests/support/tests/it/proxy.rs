@@ -1,6 +1,7 @@
 //! The proxy in front of an echo server.
 
 use std::io::ErrorKind;
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use formicary_test_support::proxy::{Mode, Proxy};
@@ -159,6 +160,20 @@ async fn a_dead_server_resets_the_client() {
         Err(error) => Some(error.kind()),
     };
     assert_eq!(seen, Some(ErrorKind::ConnectionReset));
+}
+
+#[tokio::test]
+async fn trickles_in_pieces() {
+    let proxy = Proxy::start(echo().await).await;
+    let mut stream = client(&proxy).await;
+    proxy.set_to_client(Mode::Trickle(NonZeroUsize::new(10).expect("some")));
+    let sent: Vec<u8> = (0..100).collect();
+    stream.write_all(&sent).await.expect("a write");
+    let mut received = read(&mut stream, 10).await;
+    let first = Instant::now();
+    received.extend(read(&mut stream, 90).await);
+    assert_eq!(received, sent);
+    assert!(first.elapsed() >= Duration::from_millis(80), "nine pieces came within {:?}", first.elapsed());
 }
 
 #[tokio::test]
