@@ -28,11 +28,6 @@ impl Lines {
         String::from_utf8_lossy(&self.bytes()).into_owned()
     }
 
-    /// How many there are.
-    pub(crate) fn count(&self) -> usize {
-        self.text().lines().count()
-    }
-
     /// Those that hold all of these.
     pub(crate) fn with(&self, parts: &[&str]) -> Vec<String> {
         let all = self.text();

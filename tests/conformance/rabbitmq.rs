@@ -7,7 +7,8 @@ use formicary::conformance::{BrokerPlace, BrokerPromises, Missing, Place, Troubl
 use formicary::{AmqpConfig, BrokerConfig};
 use formicary_test_support::rabbitmq::{self, Server};
 use formicary_test_support::{Need, available};
-use lapin::options::{BasicGetOptions, BasicPublishOptions};
+use lapin::options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -40,8 +41,8 @@ impl OnRabbitMq {
 
     /// A channel of the driver, without anything of ours.
     async fn other_program(&self) -> (Connection, Channel) {
-        let runtime = lapin::runtime::default_runtime().unwrap();
         let url = self.url_by(self.server().port());
+        let runtime = lapin::runtime::default_runtime().unwrap();
         let connection = Connection::connect_with_runtime(&url, ConnectionProperties::default(), runtime).await;
         let connection = connection.unwrap();
         let channel = connection.create_channel().await.unwrap();
@@ -93,10 +94,11 @@ impl Place for OnRabbitMq {
     }
 
     async fn upset(&mut self, trouble: Trouble) -> bool {
+        let place = self.place().await;
         match (&*self, trouble) {
             (Self::Alone(server), Trouble::Full) => server.memory_alarm(true).await,
-            (Self::Alone(server), Trouble::Denied) => super::bus_rabbitmq::deny(server).await,
-            (Self::Shared(place), Trouble::Denied) => {
+            (_, Trouble::WrongKind) => place.replace_queue("mailer").await,
+            (_, Trouble::Denied) => {
                 // What a channel may do it remembers for as long as it is open.
                 place.forbid().await;
                 place.close_connections().await;
@@ -107,10 +109,11 @@ impl Place for OnRabbitMq {
     }
 
     async fn mend(&mut self, trouble: Trouble) -> bool {
+        let place = self.place().await;
         match (&*self, trouble) {
             (Self::Alone(server), Trouble::Full) => server.memory_alarm(false).await,
-            (Self::Alone(server), Trouble::Denied) => super::bus_rabbitmq::permit(server, ".*").await,
-            (Self::Shared(place), Trouble::Denied) => place.allow().await,
+            (_, Trouble::WrongKind) => place.delete_queue("mailer").await,
+            (_, Trouble::Denied) => place.allow().await,
             _ => return false,
         }
         true
@@ -145,14 +148,18 @@ impl BrokerPlace for OnRabbitMq {
     }
 
     async fn push_raw(&self, queue: &str, body: &[u8]) -> bool {
-        let place = self.place().await;
-        let bytes = |bytes: &[u8]| bytes.iter().map(u8::to_string).collect::<Vec<_>>().join(",");
-        let (host, queue, body) = (bytes(place.name().as_bytes()), bytes(queue.as_bytes()), bytes(body));
-        let publish = format!(
-            "rabbit_amqqueue:declare(rabbit_misc:r(<<{host}>>, queue, <<{queue}>>), true, false, [], none, <<\"test\">>),
-             rabbit_basic:publish(rabbit_misc:r(<<{host}>>, exchange, <<>>), <<{queue}>>, [{{delivery_mode, 2}}], <<{body}>>)"
-        );
-        self.server().eval(&publish).await;
+        let (connection, channel) = self.other_program().await;
+        let passive = QueueDeclareOptions { passive: true, ..Default::default() };
+        if channel.queue_declare(queue.into(), passive, FieldTable::default()).await.is_err() {
+            let durable = QueueDeclareOptions { durable: true, ..Default::default() };
+            let other = connection.create_channel().await.unwrap();
+            other.queue_declare(queue.into(), durable, FieldTable::default()).await.unwrap();
+        }
+        let channel = connection.create_channel().await.unwrap();
+        channel.confirm_select(Default::default()).await.unwrap();
+        let properties = BasicProperties::default().with_delivery_mode(2);
+        let sent = channel.basic_publish("".into(), queue.into(), Default::default(), body, properties).await;
+        sent.unwrap().await.unwrap();
         true
     }
 

@@ -16,13 +16,16 @@ impl BrokerPlace for Recording {
     fn promises() -> BrokerPromises {
         let mut promises = BrokerPromises::default();
         promises.clockless = true;
-        // They are recorded, and not delivered.
-        promises.delivers_headers = false;
         promises
     }
 
     fn broker(&self) -> BrokerConfig {
         BrokerConfig::recording(self.0.clone())
+    }
+
+    async fn push_raw(&self, queue: &str, body: &[u8]) -> bool {
+        self.0.memory().push_raw(queue, body);
+        true
     }
 }
 

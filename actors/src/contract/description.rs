@@ -10,7 +10,8 @@ pub struct Capabilities {
     pub persistent: bool,
     /// Several processes share the work of one queue.
     pub groups: bool,
-    /// What was handled can be read again.
+    /// What was handled stays at the broker and can be read again, as on Kafka and Redis Streams. No adapter says so yet, and
+    /// who does not must never deliver again what was acknowledged.
     pub replay: bool,
     /// A send may be delayed.
     pub delay: bool,

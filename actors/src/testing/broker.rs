@@ -22,8 +22,8 @@ use crate::error::SendError;
 /// A broker for tests: it records what is pushed and what became of each delivery, and fails as it is told.
 ///
 /// Behind it is a broker in memory, so that what no script says happens as ever: a message reaches the consumers of its
-/// queue, and comes back when they fail. It can what any broker can: outboxes, `dedup`, and all options of a send; those
-/// but `delay` are taken and go no further.
+/// queue, and comes back when they fail. It can what any broker can: outboxes, `dedup`, and all options of a send; of those
+/// `expires` is taken and goes no further.
 ///
 /// ```
 /// use formicary_actors::testing::RecordingBroker;
@@ -52,10 +52,15 @@ use crate::error::SendError;
 #[derive(Clone, Default)]
 pub struct RecordingBroker(Arc<Shared>);
 
-#[derive(Default)]
 struct Shared {
     memory: MemoryBroker,
     book: Mutex<Book>,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { memory: MemoryBroker::with_headers(), book: Mutex::default() }
+    }
 }
 
 #[derive(Default)]

@@ -131,7 +131,6 @@ async fn a_closed_broker_refuses_and_what_it_held_is_back_in_order() {
     assert_eq!(tray.bodies(), crate::common::texts(2..8));
 }
 
-<<<<<<< HEAD
 /// What was settled goes out before the connection ends, and an end that is ours is told to nobody as an outage.
 #[actix::test]
 async fn a_close_applies_what_was_settled_and_is_no_outage() {
@@ -155,7 +154,8 @@ async fn a_close_applies_what_was_settled_and_is_no_outage() {
         assert_eq!(told, (0, 0), "outages, and late settlements");
         assert_eq!(look.inspect("mailer").await.unwrap().left(), 0, "what is left");
     }
-=======
+}
+
 #[actix::test]
 async fn an_outage_of_the_connection_of_outboxes_alone_is_told() {
     if !require_rabbitmq("an_outage_of_the_connection_of_outboxes_alone_is_told") {
@@ -181,5 +181,4 @@ async fn an_outage_of_the_connection_of_outboxes_alone_is_told() {
     place.limit_connections(None).await;
     up(&broker).await;
     assert_eq!((events.count(EventKind::Disconnected), events.count(EventKind::Reconnected)), (1, 1));
->>>>>>> w-amqp
 }

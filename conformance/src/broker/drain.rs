@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::cast::{Job, Ledger};
+pub(crate) use super::memory::what_waits_for_a_slow_consumer_costs_it_no_memory;
 use super::stage::{SLACK, Stage};
 use super::taker::{SOON, Taker, many, number};
 use crate::left_out::Verdict;

@@ -7,7 +7,10 @@ mod drain;
 mod endurance;
 mod fate;
 mod fault;
+mod keys;
 mod lifecycle;
+mod memory;
+mod networks;
 mod place;
 mod promises;
 mod restarts;
@@ -53,14 +56,17 @@ macro_rules! __broker_cases {
                 each_queue_has_its_own_messages,
                 fifty_senders_and_fifty_consumers_lose_and_double_nothing,
                 messages_of_one_sender_keep_their_order,
+                messages_of_one_key_keep_their_order_and_keys_go_side_by_side,
                 what_is_sent_beside_a_body_arrives,
                 what_waits_is_there_for_a_late_consumer,
+                what_was_handled_comes_no_more,
                 every_queue_of_an_exchange_gets_its_messages,
                 topics_choose_their_queues,
                 an_option_that_it_lacks_is_refused,
             }
             settlement {
                 each_delivery_has_one_outcome_whatever_its_handler_does,
+                without_a_fault_nothing_comes_twice,
                 the_last_attempt_makes_a_dead_letter,
                 what_cannot_be_decoded_is_dead_at_once,
                 nothing_takes_a_place_in_hand_for_ever,
@@ -83,6 +89,7 @@ macro_rules! __broker_cases {
                 a_stop_finishes_what_runs_and_returns_the_rest,
                 a_stop_keeps_its_deadline,
                 a_slow_consumer_has_no_more_than_its_credit,
+                what_waits_for_a_slow_consumer_costs_it_no_memory,
             }
             arbiters {
                 what_a_dying_arbiter_sent_arrives,
@@ -103,6 +110,9 @@ macro_rules! __broker_cases {
                 a_consumer_outlives_a_network_that_loses_what_it_says,
                 a_consumer_outlives_a_network_that_loses_its_messages,
                 a_consumer_outlives_a_network_that_loses_everything,
+                a_slow_network_is_no_outage_for_a_consumer,
+                a_trickle_is_no_outage_for_a_consumer,
+                a_consumer_refused_at_first_is_there_when_it_is_let_in,
                 a_settlement_across_an_outage_is_applied_once,
                 a_settlement_whose_answer_is_lost_is_applied_once,
                 what_a_dead_process_had_comes_to_another,
@@ -171,6 +181,9 @@ pub fn run<P: BrokerPlace>(name: &str, case: &str) {
     };
     // They stop or upset a server, or look at the log or the memory of their process.
     match case.split_once("::") {
+        Some(("drain", "what_waits_for_a_slow_consumer_costs_it_no_memory")) => {
+            crate::alone::run(name, || crate::case::run::<P>(name, clockless, run));
+        }
         Some(("restarts", _)) => crate::case::run_alone::<P>(name, clockless, run),
         Some(("troubles", _)) => crate::alone::run(name, || crate::case::run_alone::<P>(name, clockless, run)),
         Some(("endurance", case)) => {

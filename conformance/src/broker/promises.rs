@@ -22,9 +22,6 @@ pub struct BrokerPromises {
     /// A settlement that is made while the server is away is applied when it is back, and the message does not come
     /// again. `false`: it is told as late, and the message comes again. Default `true`.
     pub settles_across_outages: bool,
-    /// What it takes beside a body comes with its delivery, where its capabilities say `headers`. `false`: it takes it, and
-    /// delivers the body alone. Default `true`.
-    pub delivers_headers: bool,
     /// Within how long a connection is found dead that is open and silent, as the adapters of the place are set up.
     /// Default 10 s.
     pub notices_within: Duration,
@@ -44,7 +41,6 @@ impl Default for BrokerPromises {
             retries_come_first: true,
             settles_each: true,
             settles_across_outages: true,
-            delivers_headers: true,
             notices_within: Duration::from_secs(10),
             back_within: Duration::from_secs(7),
             hands_on_within: Duration::from_secs(30),

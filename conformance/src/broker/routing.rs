@@ -1,13 +1,16 @@
 //! What is sent arrives, where it should.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use formicary_actors::contract::{Outcome, SendOptions, Settlement};
-use formicary_protocol::Bytes;
+use formicary_actors::contract::{Delivered, Letters, Outcome, SendOptions, Settlement};
+use formicary_protocol::{Bytes, DeadReason};
 use futures_util::future::join_all;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::cast::{Creations, Mailer};
+pub(crate) use super::keys::messages_of_one_key_keep_their_order_and_keys_go_side_by_side;
 use super::stage::{Stage, up};
 use super::taker::{SOON, Taker, number, send};
 use crate::left_out::Verdict;
@@ -96,6 +99,7 @@ pub(crate) async fn fifty_senders_and_fifty_consumers_lose_and_double_nothing(st
     });
     tokio::join!(sending, handling);
     let distinct: BTreeSet<_> = handled.iter().collect();
+    stage.report(format_args!("{} of {MESSAGES} came twice", handled.len() - distinct.len()));
     assert_eq!((distinct.len(), handled.len()), (MESSAGES as usize, MESSAGES as usize), "handled, and once");
     let left = brokers[0].inspect("mailer").await.unwrap();
     assert_eq!((left.left(), left.dead), (0, 0));
@@ -122,10 +126,10 @@ pub(crate) async fn messages_of_one_sender_keep_their_order(stage: &mut Stage) -
     Ok(())
 }
 
-/// The id that a sender gives its message arrives as the message's own, and its headers in the metadata.
+/// The id that a sender gives its message arrives as the message's own, and its headers in the metadata: at each attempt,
+/// and when the message comes back from the dead.
 pub(crate) async fn what_is_sent_beside_a_body_arrives(stage: &mut Stage) -> Verdict {
     stage.can("headers", |can| can.headers).await?;
-    stage.promises("headers that come with their delivery", |promises| promises.delivers_headers)?;
     let broker = stage.broker();
     let headers = [("tenant", "acme"), ("x-trace", "00-ü 1")].map(|(name, value)| (name.to_owned(), value.to_owned()));
     let mut options = SendOptions::default();
@@ -135,12 +139,23 @@ pub(crate) async fn what_is_sent_beside_a_body_arrives(stage: &mut Stage) -> Ver
     let taker = Taker::of(&broker, "mailer", 2).await;
     let mut got = taker.next(2).await;
     got.sort_by_key(number);
-    assert_eq!((&*got[0].id, &got[0].body), ("order-7", &Bytes::from_static(b"1")));
-    assert!(got[1].id != got[0].id, "the id of one message is another's");
-    for header in &headers {
-        assert!(got[0].metadata.contains(header), "{header:?} is not in {:?}", got[0].metadata);
-        assert!(!got[1].metadata.contains(header), "{header:?} of one message is in {:?}", got[1].metadata);
-    }
+    let plain = got.remove(1);
+    assert!(&*plain.id != "order-7", "the id of one message is another's");
+    assert!(!headers.iter().any(|header| plain.metadata.contains(header)), "headers of another: {:?}", plain.metadata);
+    taker.ack(&plain).await;
+    let whole = |one: &Delivered| {
+        assert_eq!((&*one.id, &one.body), ("order-7", &Bytes::from_static(b"1")));
+        let lacks = headers.iter().find(|header| !one.metadata.contains(header));
+        assert_eq!(lacks, None, "attempt {} has {:?}", one.attempt, one.metadata);
+    };
+    let first = got.remove(0);
+    whole(&first);
+    taker.settle(Settlement::new(first.token, Outcome::Retry { after: Duration::ZERO })).await.unwrap();
+    let second = taker.one().await;
+    whole(&second);
+    taker.settle(Settlement::new(second.token, Outcome::Dead { reason: DeadReason::Refused })).await.unwrap();
+    assert_eq!(broker.replay("mailer", Letters::all()).await.unwrap(), 1);
+    whole(&taker.one().await);
     Ok(())
 }
 
@@ -164,6 +179,34 @@ pub(crate) async fn what_waits_is_there_for_a_late_consumer(stage: &mut Stage) -
         }
     }
     assert_eq!(seen, (0..10).collect());
+    Ok(())
+}
+
+/// What was handled is gone for who does not say `replay`: neither closing nor opening again brings it back, and what was
+/// not handled comes, each once.
+pub(crate) async fn what_was_handled_comes_no_more(stage: &mut Stage) -> Verdict {
+    stage.can("to forget what was handled", |can| !can.replay).await?;
+    let look = stage.broker();
+    send(&look, "mailer", 0..12).await;
+    let mut handled = BTreeSet::new();
+    for _ in 0..2 {
+        let broker = stage.broker();
+        let taker = Taker::of(&broker, "mailer", 8).await;
+        for one in taker.next(4).await {
+            taker.ack(&one).await;
+            assert!(handled.insert(number(&one)), "{:?} was handled already", one.body);
+        }
+        broker.close(Instant::now() + SOON).await;
+        // What it had in hand beyond goes back.
+        until(SOON, "the rest", async || look.inspect("mailer").await.unwrap().waiting == 12 - handled.len() as u64)
+            .await;
+    }
+    let taker = Taker::of(&look, "mailer", 12).await;
+    for one in taker.next(4).await {
+        taker.ack(&one).await;
+        assert!(handled.insert(number(&one)), "{:?} was handled already", one.body);
+    }
+    assert_eq!((look.inspect("mailer").await.unwrap().left(), taker.held()), (0, 0));
     Ok(())
 }
 

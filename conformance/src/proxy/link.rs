@@ -1,6 +1,7 @@
 //! One connection through the proxy.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::TcpStream;
@@ -14,6 +15,7 @@ pub(super) struct Link {
     target: u16,
     modes: (watch::Receiver<Mode>, watch::Receiver<Mode>),
     resets: watch::Receiver<u64>,
+    asked: Asked,
     _counted: Counted,
 }
 
@@ -24,9 +26,11 @@ impl Link {
         modes: (watch::Receiver<Mode>, watch::Receiver<Mode>),
         resets: watch::Receiver<u64>,
         open: &Open,
+        asked: Asked,
     ) -> Link {
         let _counted = open.count(*resets.borrow());
-        Link { client, target, modes, resets, _counted }
+        asked.add();
+        Link { client, target, modes, resets, asked, _counted }
     }
 
     pub(super) async fn run(mut self) {
@@ -39,17 +43,31 @@ impl Link {
 
         let (from_client, to_client) = self.client.split();
         let (from_server, to_server) = server.split();
+        let up = pump(from_client, to_server, self.modes.0, || self.asked.add());
+        let down = pump(from_server, to_client, self.modes.1, || ());
         let clean = tokio::select! {
             biased;
             _ = self.resets.changed() => false,
-            both = async {
-                tokio::try_join!(pump(from_client, to_server, self.modes.0), pump(from_server, to_client, self.modes.1))
-            } => both.is_ok(),
+            both = async { tokio::try_join!(up, down) } => both.is_ok(),
         };
         if !clean {
             self.client.set_zero_linger().ok();
             server.set_zero_linger().ok();
         }
+    }
+}
+
+/// How often clients have asked for something.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asked(Arc<AtomicU64>);
+
+impl Asked {
+    fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

@@ -5,6 +5,7 @@ mod pump;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub enum Mode {
     Pass,
     /// They pass in order, each after this time.
     Delay(Duration),
+    /// They pass in order, so many each 10 ms: in the pieces of a frame, as on a narrow line.
+    Trickle(NonZeroUsize),
     /// They are taken and lost; the connection stays open, and its end is not passed on either.
     Blackhole,
 }
@@ -43,6 +46,7 @@ pub struct Proxy {
     to_server: watch::Sender<Mode>,
     to_client: watch::Sender<Mode>,
     open: link::Open,
+    asked: link::Asked,
     thread: Option<JoinHandle<()>>,
     port: Port,
 }
@@ -65,19 +69,20 @@ impl Proxy {
         let (orders, inbox) = mpsc::unbounded_channel();
         let (to_server, modes_up) = watch::channel(Mode::Pass);
         let (to_client, modes_down) = watch::channel(Mode::Pass);
-        let open = link::Open::default();
+        let (open, asked) = (link::Open::default(), link::Asked::default());
         let port = Port::take();
         let switch = Switch {
             port: port.number(),
             target: target_port,
             modes: (modes_up, modes_down),
             open: open.clone(),
+            asked: asked.clone(),
             resets: watch::Sender::new(0),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.unwrap_or_else(|error| panic!("no runtime for a proxy: {error}"));
         let thread = std::thread::spawn(move || runtime.block_on(switch.run(inbox)));
-        let proxy = Proxy { orders: Some(orders), to_server, to_client, open, thread: Some(thread), port };
+        let proxy = Proxy { orders: Some(orders), to_server, to_client, open, asked, thread: Some(thread), port };
         proxy.accept().await;
         proxy
     }
@@ -116,6 +121,12 @@ impl Proxy {
     /// How many connections are open.
     pub fn connections(&self) -> usize {
         self.open.all()
+    }
+
+    /// How often clients have asked for something so far: connections that they opened, and pieces in which their bytes
+    /// came. Who asks and waits for the answer sends one piece each time.
+    pub fn asked(&self) -> u64 {
+        self.asked.count()
     }
 
     /// Resets every open connection (RST to both sides); returns when they are gone. New ones are taken.
@@ -165,6 +176,7 @@ struct Switch {
     target: u16,
     modes: (watch::Receiver<Mode>, watch::Receiver<Mode>),
     open: link::Open,
+    asked: link::Asked,
     resets: watch::Sender<u64>,
 }
 
@@ -201,7 +213,8 @@ impl Switch {
                 },
                 Ok((client, _)) = accepted => {
                     let modes = self.modes.clone();
-                    let link = link::Link::new(client, self.target, modes, self.resets.subscribe(), &self.open);
+                    let (resets, asked) = (self.resets.subscribe(), self.asked.clone());
+                    let link = link::Link::new(client, self.target, modes, resets, &self.open, asked);
                     tokio::spawn(link.run());
                 }
             }

@@ -9,18 +9,22 @@ use formicary_protocol::{Declarations, QueueDeclaration};
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, ExchangeKind};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::limit;
 use super::names::{self, short};
 use crate::Env;
 use crate::amqp::{CommandError, Connection, Link, QueueKind};
+use crate::broker::pause::Pause;
 use crate::events::Events;
 
 /// A queue of delays that is not used goes away by itself so long after the longest time that a message is in it.
 const UNUSED: Duration = Duration::from_secs(60);
 /// So long after it was declared, messages are still put into it.
 const FRESH: Duration = Duration::from_secs(20);
+/// How often a queue that does not run yet is asked for again: for 350 ms in all, since others wait behind it.
+const BEGINNING: usize = 3;
+const NOT_FOUND: u16 = 404;
 
 /// Where a message goes.
 #[derive(Debug, Clone)]
@@ -144,12 +148,31 @@ impl Topology {
             self.known.borrow_mut().clear();
         }
         if !self.knows(&to.queue) {
-            self.declare_queue(&link, &to.queue).await?;
+            self.declare_queue_that_begins(&link, &to.queue, deadline).await?;
         }
         match self.delay_name(to) {
             Some(name) if !self.knows_fresh(&name) => self.declare_delay(&link, to, &name).await,
             _ => Ok(()),
         }
+    }
+
+    /// A queue that somebody else declares at the same time is known to the server a moment before it runs: until then
+    /// the server says that its node is down.
+    async fn declare_queue_that_begins(
+        &self,
+        link: &Link,
+        queue: &Arc<str>,
+        deadline: Instant,
+    ) -> Result<(), CommandError> {
+        let mut pause = Pause::default();
+        for _ in 0..BEGINNING {
+            match self.declare_queue(link, queue).await {
+                Err(error) if error.has_code(NOT_FOUND) => pause.lengthen(),
+                declared => return declared,
+            }
+            sleep_until(pause.end().unwrap_or(deadline).min(deadline)).await;
+        }
+        self.declare_queue(link, queue).await
     }
 
     /// A queue with its dead letters, its exchange, and the other queues of it: what is sent there before they have

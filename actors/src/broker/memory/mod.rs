@@ -3,6 +3,7 @@
 mod adapter;
 mod exchanges;
 mod held;
+mod message;
 mod queue;
 mod requests;
 mod seen;
@@ -14,11 +15,13 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix::WeakRecipient;
+use formicary_protocol::Bytes;
 use tokio::time::Instant;
 
 use self::adapter::{Adapter, Wake};
 use self::exchanges::{Exchanges, Route};
 use self::held::Held;
+use self::message::Message;
 use self::queue::QueueState;
 use self::seen::Remembered;
 use super::{Broker, BrokerPort};
@@ -38,6 +41,8 @@ use crate::{AdapterContext, Env};
 pub struct MemoryBroker {
     state: Arc<Mutex<State>>,
     capacity: NonZeroUsize,
+    /// Whether it takes and delivers what travels beside a body, as a RabbitMQ does, or refuses it, as a Redis.
+    headers: bool,
 }
 
 #[derive(Default)]
@@ -73,7 +78,12 @@ impl MemoryBroker {
     /// Each queue also holds so many dead letters, and so many keys of `dedup` within their windows. Beyond, the oldest
     /// letters, and the keys whose windows end first, are forgotten, which a log line tells once a minute.
     pub fn with_capacity(capacity: NonZeroUsize) -> Self {
-        Self { state: Arc::default(), capacity }
+        Self { state: Arc::default(), capacity, headers: false }
+    }
+
+    /// A broker that takes ids, keys and headers too, and delivers them with their message.
+    pub(crate) fn with_headers() -> Self {
+        Self { headers: true, ..Self::default() }
     }
 
     /// Starts an adapter for one group on the current arbiter.
@@ -91,7 +101,7 @@ impl MemoryBroker {
 
     /// Puts what another program might into a queue: any bytes.
     pub fn push_raw(&self, queue: &str, body: &[u8]) {
-        self.state().queue(&queue.into()).push(formicary_protocol::Bytes::copy_from_slice(body));
+        self.state().queue(&queue.into()).push(Bytes::copy_from_slice(body).into());
         self.wake();
     }
 
@@ -125,11 +135,13 @@ impl State {
     fn put(&mut self, env: &Env, outgoing: Outgoing, route: Route) -> Route {
         let Outgoing { queue: sent_to, body, options } = outgoing;
         env.told_queued(&sent_to);
+        let delay = options.delay;
+        let message = Message::new(body, options);
         for queue in route.queues(&sent_to) {
             let queue = self.queue(queue);
-            match options.delay {
-                None => queue.push(body.clone()),
-                Some(delay) => queue.delay(crate::clock::after(delay), Held::new(env, body.clone())),
+            match delay {
+                None => queue.push(message.clone()),
+                Some(delay) => queue.delay(crate::clock::after(delay), Held::new(env, message.clone())),
             }
         }
         route

@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use formicary_protocol::{Bytes, DeadLetter};
 use tokio::time::Instant;
 
-use super::held::Held;
+use super::held::{Buried, Held};
+use super::message::Message;
 use super::seen::SeenKeys;
 use crate::Env;
 use crate::contract::{ConsumerId, Counts, DeadCounts, DeliveryInlet, Letters, Token};
@@ -12,12 +12,12 @@ use crate::contract::{ConsumerId, Counts, DeadCounts, DeliveryInlet, Letters, To
 /// One queue: the places of a message, named as on Redis.
 #[derive(Default)]
 pub(super) struct QueueState {
-    /// `mailer`: bytes as they came. A message gets its id when it is taken.
-    waiting: VecDeque<Bytes>,
+    /// `mailer`.
+    waiting: VecDeque<Message>,
     /// `mailer:delayed`, by due time; the number keeps the order of equal ones.
     delayed: BTreeMap<(Instant, u64), Held>,
     /// `mailer:dead`, the oldest first.
-    pub(super) dead: VecDeque<DeadLetter>,
+    pub(super) dead: VecDeque<Buried>,
     pub(super) seen: SeenKeys,
     /// `mailer:taken:<consumer>`, with the consumer's inlet, in the order of their keys.
     consumers: Vec<(ConsumerKey, ConsumerState)>,
@@ -43,8 +43,8 @@ impl QueueState {
         self.waiting.len() + self.delayed.len()
     }
 
-    pub(super) fn push(&mut self, body: Bytes) {
-        self.waiting.push_back(body);
+    pub(super) fn push(&mut self, message: Message) {
+        self.waiting.push_back(message);
     }
 
     pub(super) fn delay(&mut self, due: Instant, held: Held) {
@@ -52,12 +52,12 @@ impl QueueState {
         self.delayed.insert((due, self.numbers), held);
     }
 
-    /// What was never handled goes back to the head as its original bytes; anything else keeps its id and its attempts,
+    /// What was never handled goes back to the head as it came; anything else keeps its id and its attempts,
     /// and is due at once. Of several, the latest is given back first, and all with the same `now`: so they come again in
     /// the order of their tokens.
     pub(super) fn give_back(&mut self, now: Instant, token: Token, held: Held) {
         match held.untouched() {
-            Ok(body) => self.waiting.push_front(body),
+            Ok(message) => self.waiting.push_front(message),
             // No other has this number, and what is delayed later has a higher one.
             Err(held) => drop(self.delayed.insert((now, token.0), held)),
         }
@@ -66,29 +66,29 @@ impl QueueState {
     pub(super) fn counts(&self) -> Counts {
         let taken: usize = self.consumers.iter().map(|(_, consumer)| consumer.taken.len()).sum();
         let mut dead = DeadCounts::default();
-        self.dead.iter().for_each(|letter| dead.add(&letter.reason, 1));
+        self.dead.iter().for_each(|buried| dead.add(&buried.letter.reason, 1));
         Counts::new(self.waiting.len() as u64, taken as u64, self.delayed.len() as u64, dead)
     }
 
     /// Keeps a dead letter; `false` when the oldest had to be forgotten for it.
-    pub(super) fn bury(&mut self, letter: DeadLetter, most: usize) -> bool {
+    pub(super) fn bury(&mut self, buried: Buried, most: usize) -> bool {
         let has_room = self.dead.len() < most;
         if !has_room {
             self.dead.pop_front();
         }
-        self.dead.push_back(letter);
+        self.dead.push_back(buried);
         has_room
     }
 
     /// Takes dead letters out, the oldest first.
-    pub(super) fn take_dead(&mut self, which: &Letters) -> Vec<DeadLetter> {
+    pub(super) fn take_dead(&mut self, which: &Letters) -> Vec<Buried> {
         let mut taken = Vec::new();
         let (most, all) = (which.most, std::mem::take(&mut self.dead));
-        for letter in all {
-            if taken.len() < most && which.holds(&letter) {
-                taken.push(letter);
+        for buried in all {
+            if taken.len() < most && which.holds(&buried.letter) {
+                taken.push(buried);
             } else {
-                self.dead.push_back(letter);
+                self.dead.push_back(buried);
             }
         }
         taken
@@ -166,8 +166,8 @@ impl QueueState {
         {
             return Some(first.remove());
         }
-        let body = self.waiting.pop_front()?;
-        Some(Held::new(&self.consumers[at].1.env, body))
+        let message = self.waiting.pop_front()?;
+        Some(Held::new(&self.consumers[at].1.env, message))
     }
 
     fn place(&self, key: &ConsumerKey) -> Result<usize, usize> {

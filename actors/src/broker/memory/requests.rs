@@ -24,7 +24,7 @@ impl Handler<Consume> for Adapter {
         if self.closed {
             return reply.send(Err(CLOSED));
         }
-        if dedup == Some(DedupBy::Id) {
+        if dedup == Some(DedupBy::Id) && !self.broker.headers {
             let what = format!("`{consumer}`, which consumes `{queue}`");
             let reason =
                 "messages in memory have no ids of their senders: use `dedup(window, by = \"field\")`".to_owned();
@@ -111,7 +111,7 @@ impl Handler<Dead> for Adapter {
 fn concern(queue: &mut QueueState, request: DeadRequest, which: &Letters) -> Concerned {
     let taken = match request {
         DeadRequest::Peek => {
-            let held = queue.dead.iter().filter(|letter| which.holds(letter));
+            let held = queue.dead.iter().map(|buried| &buried.letter).filter(|letter| which.holds(letter));
             let letters: Vec<_> = held.take(which.most).cloned().collect();
             return Concerned { count: letters.len() as u64, letters };
         }
@@ -120,7 +120,7 @@ fn concern(queue: &mut QueueState, request: DeadRequest, which: &Letters) -> Con
     let count = taken.len() as u64;
     if request == DeadRequest::Replay {
         let now = Instant::now();
-        taken.into_iter().for_each(|letter| queue.delay(now, Held::replayed(letter)));
+        taken.into_iter().for_each(|buried| queue.delay(now, Held::replayed(buried)));
     }
     Concerned { count, letters: Vec::new() }
 }
@@ -133,6 +133,7 @@ impl Handler<DescribeBroker> for Adapter {
             ordered: true,
             groups: true,
             delay: true,
+            headers: self.broker.headers,
             outbox: true,
             dedup: true,
             exchanges: true,

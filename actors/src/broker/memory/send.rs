@@ -1,12 +1,21 @@
 use actix::{Context, Handler};
 
+use super::MemoryBroker;
 use super::adapter::Adapter;
 use crate::broker::settled;
 use crate::contract::Send;
 use crate::error::SendError;
 
 /// What a message in memory may have beside its body.
-pub(super) const OPTIONS: &[&str] = &["delay", "topic"];
+const OPTIONS: &[&str] = &["delay", "topic"];
+const WITH_HEADERS: &[&str] = &["delay", "topic", "id", "key", "headers"];
+
+impl MemoryBroker {
+    /// What a message may have here beside its body.
+    pub(super) fn options(&self) -> &'static [&'static str] {
+        if self.headers { WITH_HEADERS } else { OPTIONS }
+    }
+}
 
 impl Handler<Send> for Adapter {
     type Result = ();
@@ -16,7 +25,9 @@ impl Handler<Send> for Adapter {
         if self.closed {
             return reply.send(Err(SendError::not_sent("the broker is closed")));
         }
-        if let Some(option) = batch.iter().find_map(|outgoing| settled::unsupported(&outgoing.options, OPTIONS)) {
+        if let Some(option) =
+            batch.iter().find_map(|outgoing| settled::unsupported(&outgoing.options, self.broker.options()))
+        {
             return reply.send(Err(SendError::not_sent(format!("the memory broker has no option `{option}`"))));
         }
         let due = {

@@ -2,14 +2,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix::{Context, Handler};
-use formicary_protocol::DeadLetter;
 use tokio::time::Instant;
 
 use super::State;
 use super::adapter::Adapter;
+use super::held::Buried;
 use super::queue::ConsumerKey;
 use super::seen::Remembered;
-use super::send::OPTIONS;
 use crate::Env;
 use crate::broker::settled;
 use crate::contract::{Outcome, Settle, SettleError, Settlement, Settlements};
@@ -56,7 +55,7 @@ impl Adapter {
     fn refuses(&self, batch: &Settlements) -> Option<String> {
         let mut outgoing = batch.as_slice().iter().flat_map(|settlement| &settlement.outbox).peekable();
         outgoing.peek()?;
-        outgoing.find_map(|outgoing| match settled::unsupported(&outgoing.options, OPTIONS) {
+        outgoing.find_map(|outgoing| match settled::unsupported(&outgoing.options, self.broker.options()) {
             Some(option) => Some(format!("the memory broker has no option `{option}`")),
             None => self.broker.unroutable(&self.context.env, outgoing),
         })
@@ -112,8 +111,8 @@ impl Settling<'_> {
         true
     }
 
-    fn bury(&mut self, letter: DeadLetter) {
-        if self.state.queue(self.queue).bury(letter, self.most) {
+    fn bury(&mut self, buried: Buried) {
+        if self.state.queue(self.queue).bury(buried, self.most) {
             return;
         }
         if let Some(times) = self.env.events.line_due("dead letters full", self.queue) {

@@ -10,8 +10,8 @@ use super::tap::{Taken, Tap};
 use super::{Direct, RecordingBroker, Settled, What};
 use crate::broker::{Broker, settled};
 use crate::contract::{
-    Cancel, Capabilities, CloseBroker, Consume, ConsumerId, Dead, Declare, DedupBy, DescribeBroker, Description,
-    Inspect, Outcome, Outgoing, Reply, Send, SendOptions, Settle, SettleError, Settlement, Token, WasSeen,
+    Cancel, Capabilities, CloseBroker, Consume, ConsumerId, Dead, Declare, DescribeBroker, Description, Inspect,
+    Outcome, Outgoing, Reply, Send, Settle, SettleError, Settlement, Token, WasSeen,
 };
 use crate::error::SendError;
 
@@ -119,10 +119,9 @@ struct Passed {
     outbox: Vec<Outgoing>,
 }
 
-/// Leaves a message without the options that a broker in memory lacks.
+/// Leaves a message without the option that a broker in memory lacks.
 fn strip(outgoing: &mut Outgoing) {
-    let SendOptions { delay, topic, .. } = std::mem::take(&mut outgoing.options);
-    outgoing.options = SendOptions { delay, topic, ..SendOptions::default() };
+    outgoing.options.expires = None;
 }
 
 /// A settlement as it is recorded, when it is applied as it stands.
@@ -174,8 +173,7 @@ impl Handler<Consume> for Adapter {
         let consumer = Consumer { queue: consume.queue.clone(), name: consume.consumer.clone(), tap: tap.clone() };
         self.record(What::Consumes, &consumer.queue, &consumer.name, &Bytes::new());
         self.consumers.insert(consume.id, consumer);
-        // Ids of senders do not travel here; those that a harness gives come from it as keys.
-        (consume.inlet, consume.dedup) = (tap, consume.dedup.map(|_| DedupBy::Key));
+        consume.inlet = tap;
         self.inner.port().put(consume);
     }
 }

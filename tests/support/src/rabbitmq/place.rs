@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::Server;
 use super::console::{binary, json};
 use super::erlang;
+use super::launch::{PASSWORD, USER};
 
 /// A virtual host, with a user who may do everything there and nothing elsewhere.
 #[derive(Clone)]
@@ -36,14 +37,22 @@ pub struct Queue {
 
 impl<'s> Place<'s> {
     pub(super) async fn make(server: &'s Server, name: &str) -> Place<'s> {
-        let place = Place { server, name: name.to_owned(), password: format!("secret-of-{name}") };
+        let password = if name == USER { PASSWORD.to_owned() } else { format!("secret-of-{name}") };
+        let place = Place { server, name: name.to_owned(), password };
         let (name, password) = (binary(&place.name), binary(&place.password));
-        let made = format!(
-            "rabbit_vhost:add({name}, <<\"test\">>),
-             rabbit_auth_backend_internal:add_user({name}, {password}, <<\"test\">>)"
+        let make = format!(
+            "case rabbit_auth_backend_internal:lookup_user({name}) of
+                {{ok, _}} -> there;
+                _ ->
+                    rabbit_vhost:add({name}, <<\"test\">>),
+                    rabbit_auth_backend_internal:add_user({name}, {password}, <<\"test\">>),
+                    made
+             end"
         );
-        server.eval(&made).await;
-        place.allow().await;
+        // Who is there already may have been forbidden something.
+        if server.eval(&make).await == "made" {
+            place.allow().await;
+        }
         place
     }
 
@@ -107,6 +116,21 @@ impl<'s> Place<'s> {
         let (exchange, key, body) = (binary(exchange), binary(key), binary(body));
         let exchange = format!("rabbit_misc:r({}, exchange, {exchange})", binary(&self.name));
         self.server.eval(&format!("rabbit_basic:publish({exchange}, {key}, {properties}, {body})")).await;
+    }
+
+    /// Deletes a queue under its consumers, and puts one with other arguments in its place: who declares it as it was is
+    /// refused, and so is whatever is sent to it.
+    pub async fn replace_queue(&self, name: &str) {
+        let replace = format!(
+            "Name = rabbit_misc:r({}, queue, {}),
+             {{ok, Q}} = rabbit_amqqueue:lookup(Name),
+             rabbit_amqqueue:delete(Q, false, false, <<\"test\">>),
+             Other = [{{<<\"x-max-length\">>, signedint, 0}}, {{<<\"x-overflow\">>, longstr, <<\"reject-publish\">>}}],
+             {{new, _}} = rabbit_amqqueue:declare(Name, true, false, Other, none, <<\"test\">>), ok",
+            binary(&self.name),
+            binary(name),
+        );
+        self.server.eval(&replace).await;
     }
 
     /// How many connections clients have here.

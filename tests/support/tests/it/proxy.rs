@@ -1,6 +1,7 @@
 //! The proxy in front of an echo server.
 
 use std::io::ErrorKind;
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use formicary_test_support::proxy::{Mode, Proxy};
@@ -159,4 +160,34 @@ async fn a_dead_server_resets_the_client() {
         Err(error) => Some(error.kind()),
     };
     assert_eq!(seen, Some(ErrorKind::ConnectionReset));
+}
+
+#[tokio::test]
+async fn trickles_in_pieces() {
+    let proxy = Proxy::start(echo().await).await;
+    let mut stream = client(&proxy).await;
+    proxy.set_to_client(Mode::Trickle(NonZeroUsize::new(10).expect("some")));
+    let sent: Vec<u8> = (0..100).collect();
+    stream.write_all(&sent).await.expect("a write");
+    let mut received = read(&mut stream, 10).await;
+    let first = Instant::now();
+    received.extend(read(&mut stream, 90).await);
+    assert_eq!(received, sent);
+    assert!(first.elapsed() >= Duration::from_millis(80), "nine pieces came within {:?}", first.elapsed());
+}
+
+#[tokio::test]
+async fn counts_how_often_it_is_asked() {
+    let proxy = Proxy::start(echo().await).await;
+    assert_eq!(proxy.asked(), 0);
+    let mut stream = client(&proxy).await;
+    for _ in 0..3 {
+        stream.write_all(b"ask").await.expect("a write");
+        read(&mut stream, 3).await;
+    }
+    assert_eq!(proxy.asked(), 4, "a connection and three pieces");
+    // Also what is lost.
+    proxy.set_to_server(Mode::Blackhole);
+    stream.write_all(b"ask").await.expect("a write");
+    wait::until(SOON, "the last piece", async || proxy.asked() == 5).await;
 }

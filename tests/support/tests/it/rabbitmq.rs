@@ -48,6 +48,14 @@ async fn a_node_lives_through_what_tests_do_to_it_and_leaves_nothing() {
     server.resume();
     wait::until(SOON, "an answer", async || hello(port).await).await;
 
+    // Its own place is that of its URL, made already; and what is made once is left as it is.
+    let own = server.place("formicary").await;
+    assert_eq!(own.url(), server.url());
+    own.forbid().await;
+    server.place("formicary").await;
+    let may = server.ctl(&["list_permissions", "--vhost", "formicary"]).await.expect("the permissions");
+    assert!(!may.contains(".*"), "{may}");
+
     let kept = server.place("kept").await.name().to_owned();
     server.kill().await;
     hello(port).await.expect_err("it is down");
