@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use tokio::time::Instant;
 
 use super::Job;
-use super::out::{Answer, Ended, Out};
+use super::out::{Answer, Ended, Out, Returned};
 use crate::AdapterContext;
 use crate::amqp::CommandError;
 use crate::broker::amqp::topology::{To, Topology};
@@ -186,7 +186,12 @@ impl Queue {
 
     /// What the server answered to those that are out.
     pub(super) fn answered(&self, answers: Vec<Answer>) {
-        let ended = self.inner.borrow_mut().out.answered(answers, &self.topology);
+        let is_it = |job: &Job, returned: &Returned| {
+            let address = self.topology.address(&job.to);
+            *job.properties.message_id() == returned.id
+                && address.is_none_or(|address| address.exchange == returned.exchange && address.key == returned.key)
+        };
+        let ended = self.inner.borrow_mut().out.answered(answers, is_it);
         for Ended { job, outcome, is_unroutable } in ended {
             if is_unroutable {
                 self.topology.forget();

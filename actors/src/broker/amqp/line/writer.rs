@@ -12,7 +12,7 @@ use lapin::options::ConfirmSelectOptions;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::out::Answer;
+use super::out::{Answer, Returned};
 use super::queue::Queue;
 use crate::amqp::{CommandError, Connection, Fate, Link, Message, Unconfirmed};
 use crate::broker::amqp::properties;
@@ -122,6 +122,11 @@ impl Writer {
                     (Err(CommandError::NotSent("the server could not take it".to_owned())), returned)
                 }
             };
+            let returned = returned.map(|message| Returned {
+                exchange: message.exchange.clone(),
+                key: message.routing_key.clone(),
+                id: message.properties.message_id().clone(),
+            });
             answers.push(Answer { number, outcome, returned });
         }
         if lost || !unwritten.is_empty() {
@@ -218,7 +223,8 @@ impl Writer {
     }
 
     fn is_up(&self, session: &Session) -> bool {
-        self.connection.now().is_some_and(|link| Rc::ptr_eq(&link, &session.link)) && session.channel.status().connected()
+        self.connection.now().is_some_and(|link| Rc::ptr_eq(&link, &session.link))
+            && session.channel.status().connected()
     }
 
     /// Waits until the server takes messages again.
