@@ -8,7 +8,7 @@ use formicary_test_support::rabbitmq::Server;
 use crate::Outcome;
 use crate::ours::{Consumes, Ours, job};
 use crate::pace::at_once;
-use crate::raw::amqp_queue::{Acks, QUEUE, RawQueue};
+use crate::raw::amqp_queue::{Acks, QUEUE, RawQueue, Sends};
 use crate::report::{Metric, Target};
 use crate::runner::{Bench, Runner, Side};
 
@@ -16,20 +16,33 @@ use crate::runner::{Bench, Runner, Side};
 const OURS: &str = "jobs";
 
 const SENT: &str = "rabbitmq queue, 256 sent at once";
+const SENT_BARE: &str = "rabbitmq queue, 256 sent, beside bare";
 const BESIDE_MANY: &str = "rabbitmq queue, beside acks of 64";
 const BESIDE_EACH: &str = "rabbitmq queue, beside single acks";
-pub const NAMES: [&str; 3] = [SENT, BESIDE_MANY, BESIDE_EACH];
+pub const NAMES: [&str; 4] = [SENT, SENT_BARE, BESIDE_MANY, BESIDE_EACH];
 
 pub async fn send(runner: &Runner, server: &Server) -> Outcome {
-    if !runner.is_asked(SENT) {
-        return Ok(());
+    const ALIKE: &[Metric] = &[Metric::PerSecond(Target::Ratio(0.9))];
+    const BARE: &[Metric] = &[Metric::PerSecond(Target::None)];
+    let benches = [
+        (Bench { name: SENT, work: 30_000, metrics: ALIKE }, Sends::Alike),
+        (Bench { name: SENT_BARE, work: 30_000, metrics: BARE }, Sends::Bare),
+    ];
+    for (bench, sends) in benches {
+        if runner.is_asked(bench.name) {
+            send_beside(runner, server, bench, sends).await?;
+        }
     }
+    Ok(())
+}
+
+async fn send_beside(runner: &Runner, server: &Server, bench: Bench, sends: Sends) -> Outcome {
     let broker: BrokerConfig = server.url().parse()?;
     let raw = RawQueue::start(&server.url()).await?;
     let ours = Ours::only_sending(BusConfig::default(), broker).await?;
     let prepare = async |side, _| raw.purge(if side == Side::Raw { QUEUE } else { OURS }).await;
     let run_raw = async |work| {
-        at_once(256, work, raw.sender(QUEUE)).await?;
+        at_once(256, work, raw.sender(QUEUE, sends)).await?;
         Ok(Vec::new())
     };
     let run_ours = async |work| {
@@ -41,7 +54,6 @@ pub async fn send(runner: &Runner, server: &Server) -> Outcome {
         .await?;
         Ok(Vec::new())
     };
-    let bench = Bench { name: SENT, work: 30_000, metrics: &[Metric::PerSecond(Target::Ratio(0.9))] };
     runner.compare_prepared(bench, prepare, run_raw, run_ours).await?;
     ours.group.stop().await;
     raw.purge(QUEUE).await?;
@@ -78,7 +90,7 @@ async fn consume_beside(runner: &Runner, server: &Server, bench: Bench, acks: Ac
             let broker: BrokerConfig = server.url().parse()?;
             ours.replace(Some(Ours::only_sending(BusConfig::default(), broker).await?));
         }
-        at_once(256, work, raw.sender(queue)).await
+        at_once(256, work, raw.sender(queue, Sends::Alike)).await
     };
     let run_raw = async |work| {
         raw.consume(work, acks).await?;

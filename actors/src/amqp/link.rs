@@ -122,6 +122,11 @@ impl Link {
         self.mended.version()?.split('.').next()?.parse().ok()
     }
 
+    /// Whether the server takes nothing from us now.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked.borrow().is_some()
+    }
+
     /// Whether the driver takes the connection for alive.
     pub fn is_up(&self) -> bool {
         self.connection.status().connected() && self.broken.borrow().is_none()

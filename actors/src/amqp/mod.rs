@@ -25,6 +25,7 @@ mod socket;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod unconfirmed;
 
 pub use config::AmqpConfig;
 pub(crate) use config::{Backlog, QueueKind};
@@ -34,6 +35,7 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use error::{CommandError, ConnectError};
 pub use link::Link;
 pub use settings::Settings;
+pub(crate) use unconfirmed::{Fate, Message, Unconfirmed};
 
 /// The state of a connection to RabbitMQ.
 pub type State = crate::connection::State<ConnectError>;

@@ -1,12 +1,14 @@
 //! A queue on RabbitMQ: publishing with confirms, and consuming with acknowledgements of one or of many.
 
+use std::cell::Cell;
+
 use futures_util::StreamExt;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions,
     QueueDeclareOptions, QueuePurgeOptions,
 };
 use lapin::types::FieldTable;
-use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
 
 use crate::counter::Counter;
 use crate::ours::job;
@@ -22,6 +24,15 @@ const PREFETCH: u16 = 256;
 pub enum Acks {
     Each,
     Every(usize),
+}
+
+/// What the raw side asks of the server when it sends.
+#[derive(Clone, Copy)]
+pub enum Sends {
+    /// What we ask: an id with each message, and each message back that no queue takes.
+    Alike,
+    /// Nothing but the message. One that no queue takes is confirmed and lost.
+    Bare,
 }
 
 pub struct RawQueue {
@@ -55,13 +66,24 @@ impl RawQueue {
     }
 
     /// A way to send with.
-    pub fn sender(&self, queue: &'static str) -> impl AsyncFn() -> Outcome + 'static {
+    pub fn sender(&self, queue: &'static str, sends: Sends) -> impl AsyncFn() -> Outcome + 'static {
         let channel = self.publish.clone();
+        let ids = Cell::new(0u64);
         async move || {
             let body = serde_json::to_vec(&job())?;
-            let options = BasicPublishOptions::default();
-            let confirm = channel.basic_publish("".into(), queue.into(), options, &body, persistent()).await?;
-            if confirm.await?.is_ack() { Ok(()) } else { Err("the server refuses a message".into()) }
+            let (mandatory, properties) = match sends {
+                Sends::Alike => {
+                    let id = ids.replace(ids.get() + 1);
+                    (true, persistent().with_message_id(format!("{id:032x}").into()))
+                }
+                Sends::Bare => (false, persistent()),
+            };
+            let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
+            let confirm = channel.basic_publish("".into(), queue.into(), options, &body, properties).await?;
+            match confirm.await? {
+                Confirmation::Ack(None) => Ok(()),
+                _ => Err("the server refuses a message".into()),
+            }
         }
     }
 

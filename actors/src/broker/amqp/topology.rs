@@ -120,9 +120,12 @@ impl Topology {
 
     /// The name of the queue of delays.
     fn delay_name(&self, to: &To) -> Option<String> {
+        if to.delay_ms == 0 || matches!(to.place, Place::Dead) {
+            return None;
+        }
         let most_ms = names::bucket(to.delay_ms);
         let exchange = self.exchange_of(&to.queue).filter(|_| matches!(to.place, Place::Declared(_)));
-        (to.delay_ms > 0 && !matches!(to.place, Place::Dead)).then(|| match exchange {
+        Some(match exchange {
             Some(exchange) => names::delayed_to(exchange, most_ms),
             None => names::delayed(&to.queue, most_ms),
         })

@@ -24,7 +24,7 @@ pub(super) struct Live {
     link: Weak<Link>,
     pub(super) generation: u64,
     /// For all that goes out; the server confirms it.
-    pub(super) publish: Channel,
+    pub(super) publish: Rc<Channel>,
     /// Our queue for signals.
     pub(super) signals: ShortString,
     /// Our queue for answers.
@@ -107,6 +107,7 @@ pub(super) async fn set_up(shared: &Weak<Shared>, link: Rc<Link>) -> Result<Live
     let blocked = link.blocked();
     tasks.0.push(actix_rt::spawn(watch_blocked(blocked.clone(), Rc::downgrade(&shared))).abort_handle());
     let (generation, binder, link) = (link.generation(), Mutex::new(Some(control)), Rc::downgrade(&link));
+    let publish = Rc::new(publish);
     Ok(Live { link, generation, publish, signals, answers, binder, blocked, _tasks: tasks })
 }
 

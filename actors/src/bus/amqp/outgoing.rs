@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::live::Live;
 use super::names::{ReturnPath, name, return_path, routing_key};
 use super::shared::Shared;
-use crate::amqp::CommandError;
+use crate::amqp::{CommandError, Message};
 use crate::contract::{Address, Call, CallMode, Publish};
 use crate::error::{CallError, SendError};
 use crate::waiter::{Expect, Fail};
@@ -50,16 +50,6 @@ pub(super) struct Pending {
     deadline: Instant,
     /// For the waiter, which gets it when the call goes out: before, the loss of a connection is no reason to fail it.
     expect: Option<Expect>,
-}
-
-/// A message as the driver takes it.
-pub(super) struct Message {
-    pub(super) exchange: ShortString,
-    pub(super) key: ShortString,
-    /// Whether the server gives it back when nobody listens.
-    pub(super) mandatory: bool,
-    pub(super) properties: BasicProperties,
-    pub(super) body: Bytes,
 }
 
 /// Publishes, and answers the publisher.

@@ -7,45 +7,23 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-use lapin::Channel;
-use lapin::Confirmation;
 use lapin::message::BasicReturnMessage;
-use lapin::options::BasicPublishOptions;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::line::{Line, Numbered};
 use super::live::Live;
 use super::names::take_apart;
-use super::outgoing::Message;
 use super::shared::Shared;
-use crate::amqp::CommandError;
+use crate::amqp::{CommandError, Fate, Unconfirmed};
 use crate::error::CallError;
 use crate::waiter::Fail;
 
 /// Deadlines are looked at no more often than this, however many there are.
 const TICK: Duration = Duration::from_millis(5);
 
-/// What became of a message.
-enum Fate {
-    /// The server has it.
-    Confirmed {
-        /// A message that nobody listens to, often another one than this: the driver hands each that came back to
-        /// whichever confirmation comes next.
-        returned: Option<Box<BasicReturnMessage>>,
-    },
-    /// The server says that it may have been lost on the way to a queue.
-    Refused,
-    /// It never went out whole, so nobody has it.
-    Unwritten,
-    /// The connection or the channel ended before it was confirmed.
-    Lost(String),
-}
-
 pub(super) async fn run(shared: Rc<Shared>) {
     let line = &shared.line;
-    let mut out = FuturesUnordered::new();
+    let mut out = Unconfirmed::default();
     let mut current: Option<Rc<Live>> = None;
     let waited = Cell::new(false);
     let mut rang = Instant::now();
@@ -64,10 +42,11 @@ pub(super) async fn run(shared: Rc<Shared>) {
         tokio::select! {
             biased;
             () = poll_fn(|cx| line.poll_over(cx)) => return,
-            Some((place, fate)) = out.next() => {
+            fates = poll_fn(|cx| out.poll_fates(cx)) => {
                 if let Some(live) = &current {
-                    came_back(&shared, live, place, fate);
+                    fates.into_iter().for_each(|(place, fate)| came_back(&shared, live, place, fate));
                 }
+                line.ended_some();
             }
             () = poll_fn(|cx| poll_alarm(line, alarm.as_mut(), rang + TICK, cx)) => {
                 rang = Instant::now();
@@ -86,7 +65,7 @@ pub(super) async fn run(shared: Rc<Shared>) {
                     } else if !one.outgoing.ready(waited.get()) {
                         one.outgoing.end(Err(CommandError::NotSent("its sender has given it up".to_owned())));
                     } else {
-                        out.push(send(one.place, live.publish.clone(), one.outgoing.message(&shared, &live)));
+                        out.publish(one.place, &live.publish, one.outgoing.message(&shared, &live));
                         line.went_out(one);
                     }
                 }
@@ -117,33 +96,19 @@ fn poll_alarm(line: &Line, mut alarm: Pin<&mut Sleep>, earliest: Instant, cx: &m
     alarm.poll(cx)
 }
 
-/// The driver takes the message at the first poll, and so keeps the order in which messages are polled first.
-async fn send(place: u64, channel: Channel, message: Message) -> (u64, Fate) {
-    let Message { exchange, key, mandatory, properties, body } = message;
-    let options = BasicPublishOptions { mandatory, ..BasicPublishOptions::default() };
-    let fate = match channel.basic_publish(exchange, key, options, &body, properties).await {
-        Err(_) => Fate::Unwritten,
-        Ok(confirmation) => match confirmation.await {
-            Ok(Confirmation::Ack(returned)) => Fate::Confirmed { returned: returned.map(Box::new) },
-            Ok(Confirmation::Nack(_) | Confirmation::NotRequested) => Fate::Refused,
-            Err(error) => Fate::Lost(CommandError::from(error).to_string()),
-        },
-    };
-    (place, fate)
-}
-
 fn came_back(shared: &Shared, live: &Rc<Live>, place: u64, fate: Fate) {
     let outgoing = shared.line.came_back(place);
     let outcome = match fate {
-        Fate::Confirmed { returned } => {
+        Fate::Answered { is_taken, returned } => {
             live.saw_activity();
             if let Some(returned) = returned {
                 nobody_listens(shared, &returned);
             }
-            Ok(())
+            let refused = || CommandError::Unknown("the server could not put it into every queue".to_owned());
+            is_taken.then_some(()).ok_or_else(refused)
         }
-        Fate::Refused => Err(CommandError::Unknown("the server could not put it into every queue".to_owned())),
-        Fate::Lost(reason) => {
+        Fate::Lost(error) => {
+            let reason = CommandError::from(error).to_string();
             shared.lose(live, &reason);
             Err(CommandError::Unknown(reason))
         }
@@ -158,7 +123,6 @@ fn came_back(shared: &Shared, live: &Rc<Live>, place: u64, fate: Fate) {
     if let Some(outgoing) = outgoing {
         outgoing.end(outcome);
     }
-    shared.line.ended_some();
 }
 
 /// Only calls come back.

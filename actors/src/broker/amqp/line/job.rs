@@ -28,6 +28,10 @@ pub(in super::super) enum Done {
 }
 
 impl Job {
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
     /// Asked right before it goes out, whether it still shall.
     pub(super) fn is_wanted(&self) -> bool {
         match &self.done {

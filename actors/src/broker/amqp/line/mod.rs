@@ -4,6 +4,7 @@
 //! the server's answers in between, and tells each sender what became of its message.
 
 mod job;
+mod out;
 mod queue;
 mod writer;
 

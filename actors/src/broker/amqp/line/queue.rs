@@ -1,13 +1,13 @@
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use lapin::message::BasicReturnMessage;
 use tokio::time::Instant;
 
 use super::Job;
+use super::out::{Answer, Ended, Out, Returned};
 use crate::AdapterContext;
 use crate::amqp::CommandError;
 use crate::broker::amqp::topology::{To, Topology};
@@ -20,9 +20,8 @@ pub(super) struct Queue {
 }
 
 struct Inner {
-    waiting: VecDeque<Job>,
-    /// What is out, by its number, and whether the server gave it back.
-    out: BTreeMap<u64, (Job, bool)>,
+    waiting: VecDeque<Box<Job>>,
+    out: Out,
     /// The number of the next that goes out.
     next: u64,
     /// No deadline in the line is before this.
@@ -61,7 +60,7 @@ impl Queue {
     pub(super) fn new(context: Rc<AdapterContext>, topology: Rc<Topology>) -> Self {
         let inner = Inner {
             waiting: VecDeque::new(),
-            out: BTreeMap::new(),
+            out: Out::default(),
             next: 0,
             alarm: None,
             obstacle: "it waited too long for its turn".to_owned(),
@@ -84,7 +83,7 @@ impl Queue {
         {
             inner.alarm = Some(deadline);
         }
-        inner.waiting.push_back(job);
+        inner.waiting.push_back(Box::new(job));
         inner.wake_writer();
     }
 
@@ -111,9 +110,9 @@ impl Queue {
             let mut inner = self.inner.borrow_mut();
             inner.over = Some(why.to_owned());
             inner.wake_writer();
-            (std::mem::take(&mut inner.waiting), std::mem::take(&mut inner.out))
+            (std::mem::take(&mut inner.waiting), inner.out.take_all())
         };
-        out.into_values().for_each(|(job, _)| job.end(Err(CommandError::Unknown(why.to_owned()))));
+        out.for_each(|job| job.end(Err(CommandError::Unknown(why.to_owned()))));
         waiting.into_iter().for_each(|job| job.end(Err(CommandError::NotSent(why.to_owned()))));
         self.inner.borrow_mut().wake_if_idle();
     }
@@ -166,7 +165,7 @@ impl Queue {
         loop {
             let mut inner = self.inner.borrow_mut();
             let first = inner.waiting.front()?;
-            let why = if first.deadline.is_some_and(|deadline| deadline <= now) {
+            let why = if first.is_due(now) {
                 inner.obstacle.clone()
             } else if !first.is_wanted() {
                 "it is not wanted any more".to_owned()
@@ -175,7 +174,7 @@ impl Queue {
                 let job = inner.waiting.pop_front()?;
                 let number = inner.next;
                 inner.next += 1;
-                inner.out.insert(number, (job, false));
+                inner.out.insert(number, job);
                 return Some((number, prepared));
             };
             let job = inner.waiting.pop_front();
@@ -185,37 +184,25 @@ impl Queue {
         }
     }
 
-    /// Notes that the server gave a message back, since no queue takes it. The driver tells it with the answer to any message, so
-    /// that the right one has to be found.
-    pub(super) fn returned(&self, message: &BasicReturnMessage) {
-        let mut inner = self.inner.borrow_mut();
-        let is_it = |job: &Job| {
+    /// What the server answered to those that are out.
+    pub(super) fn answered(&self, answers: Vec<Answer>) {
+        let is_it = |job: &Job, returned: &Returned| {
             let address = self.topology.address(&job.to);
-            job.properties.message_id() == message.properties.message_id()
-                && address
-                    .is_none_or(|address| address.exchange == message.exchange && address.key == message.routing_key)
+            *job.properties.message_id() == returned.id
+                && address.is_none_or(|address| address.exchange == returned.exchange && address.key == returned.key)
         };
-        match inner.out.values_mut().find(|(job, returned)| !returned && is_it(job)) {
-            Some((_, returned)) => *returned = true,
-            // Its sender has given it up.
-            None => tracing::debug!(key = %message.routing_key, "the server gave back a message that nobody waits for"),
-        }
-    }
-
-    /// What became of those that are out.
-    pub(super) fn came_back(&self, came: Vec<(u64, Result<(), CommandError>)>) {
-        for (number, outcome) in came {
-            let Some((job, returned)) = self.inner.borrow_mut().out.remove(&number) else { continue };
-            if returned {
+        let ended = self.inner.borrow_mut().out.answered(answers, is_it);
+        for Ended { job, outcome, is_unroutable } in ended {
+            if is_unroutable {
                 self.topology.forget();
                 let why = unroutable(&job);
                 job.end(Err(CommandError::NotSent(why)));
-            } else {
-                if outcome.is_ok() {
-                    self.told(&job);
-                }
-                job.end(outcome);
+                continue;
             }
+            if outcome.is_ok() {
+                self.told(&job);
+            }
+            job.end(outcome);
         }
         self.inner.borrow_mut().wake_if_idle();
     }
@@ -231,7 +218,7 @@ impl Queue {
         let mut inner = self.inner.borrow_mut();
         numbers.sort_unstable();
         for number in numbers.into_iter().rev() {
-            if let Some((job, _)) = inner.out.remove(&number) {
+            if let Some(job) = inner.out.remove(number) {
                 inner.waiting.push_front(job);
             }
         }
@@ -239,24 +226,22 @@ impl Queue {
 
     /// Ends what is past its deadline, and sets the alarm for what comes next.
     pub(super) fn sweep(&self, now: Instant) {
-        let is_due = |job: &Job| job.deadline.is_some_and(|deadline| deadline <= now);
         let (unsent, unknown, why) = {
             let mut inner = self.inner.borrow_mut();
             let mut unsent = VecDeque::new();
-            if inner.waiting.iter().any(is_due) {
-                let (due, rest) = std::mem::take(&mut inner.waiting).into_iter().partition(is_due);
+            if inner.waiting.iter().any(|job| job.is_due(now)) {
+                let (due, rest) = std::mem::take(&mut inner.waiting).into_iter().partition(|job| job.is_due(now));
                 (unsent, inner.waiting) = (due, rest);
             }
-            let due: Vec<_> = inner.out.iter().filter(|(_, (job, _))| is_due(job)).map(|(number, _)| *number).collect();
-            let unknown: Vec<_> = due.into_iter().filter_map(|number| inner.out.remove(&number)).collect();
-            let left = inner.waiting.iter().chain(inner.out.values().map(|(job, _)| job));
-            inner.alarm = left.filter_map(|job| job.deadline).min();
+            let unknown = inner.out.take_due(now);
+            let waits = inner.waiting.iter().filter_map(|job| job.deadline).min();
+            inner.alarm = waits.into_iter().chain(inner.out.earliest()).min();
             inner.wake_if_idle();
             (unsent, unknown, inner.obstacle.clone())
         };
         unsent.into_iter().for_each(|job| job.end(Err(CommandError::NotSent(why.clone()))));
         let late = || CommandError::Unknown("the server did not confirm it within the deadline".to_owned());
-        unknown.into_iter().for_each(|(job, _)| job.end(Err(late())));
+        unknown.into_iter().for_each(|job| job.end(Err(late())));
     }
 }
 

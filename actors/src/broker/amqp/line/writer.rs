@@ -1,22 +1,20 @@
 //! The task behind a line: it publishes what waits, and shares the answers out.
 
 use std::cell::{Cell, RefCell};
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use formicary_protocol::Bytes;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-use lapin::message::BasicReturnMessage;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Channel};
+use lapin::Channel;
+use lapin::options::ConfirmSelectOptions;
+use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::out::{Answer, Returned};
 use super::queue::Queue;
-use crate::amqp::{CommandError, Connection, Link};
+use crate::amqp::{CommandError, Connection, Fate, Link, Message, Unconfirmed};
 use crate::broker::amqp::properties;
 use crate::broker::amqp::topology::{Address, Topology};
 use crate::broker::pause::Pause;
@@ -30,26 +28,25 @@ pub(super) struct Writer {
     queue: Rc<Queue>,
     connection: Connection,
     topology: Rc<Topology>,
-    /// The connection and channel that publish now.
-    session: RefCell<Option<(Rc<Link>, Channel)>>,
+    session: RefCell<Option<Session>>,
+    /// Tells who waits for the end of the session that there is another.
+    opened: Notify,
     /// How many are out, those that their senders have given up too.
     out: Cell<usize>,
     most_out: usize,
 }
 
-/// What became of one message.
-enum Sent {
-    /// The driver had not yet written all of it when its channel ended.
-    Unwritten,
-    /// The channel ended before the answer.
-    Lost(String),
-    /// Whether the server has it, and a message that it gave back: this one or another.
-    Answered(bool, Option<Box<BasicReturnMessage>>),
+/// The connection and channel that publish now.
+#[derive(Clone)]
+struct Session {
+    link: Rc<Link>,
+    channel: Rc<Channel>,
 }
 
 pub(super) async fn run(writer: Writer) {
-    let mut out = FuturesUnordered::new();
+    let mut out = Unconfirmed::default();
     let mut turn = pin!(writer.turn());
+    let mut gone = pin!(writer.gone());
     let mut rang = Instant::now();
     let mut alarm = pin!(sleep_until(rang));
     loop {
@@ -57,33 +54,26 @@ pub(super) async fn run(writer: Writer) {
         tokio::select! {
             biased;
             () = poll_fn(|cx| writer.queue.poll_over(cx)) => return,
-            came = poll_fn(|cx| poll_all(&mut out, cx)) => writer.came_back(came),
+            fates = poll_fn(|cx| out.poll_fates(cx)) => writer.came_back(fates),
             () = poll_fn(|cx| poll_alarm(&writer.queue, alarm.as_mut(), rang + TICK, cx)) => {
                 rang = Instant::now();
                 writer.queue.sweep(rang);
             }
-            () = writer.gone() => drop(writer.session.take()),
-            channel = &mut turn => {
+            () = &mut gone => {
+                writer.session.borrow_mut().take_if(|session| !writer.is_up(session));
+                gone.set(writer.gone());
+            }
+            Session { channel, .. } = &mut turn => {
                 let now = Instant::now();
                 while out.len() < writer.most_out
-                    && let Some((number, (address, properties, body))) = writer.next(now)
+                    && let Some((number, message)) = writer.next(now)
                 {
-                    out.push(publish(channel.clone(), number, address, properties, body));
+                    out.publish(number, &channel, message);
                 }
                 turn.set(writer.turn());
             }
         }
     }
-}
-
-/// All that came back by now. They are looked at together, since a message that the server gave back may come with
-/// the answer to another one.
-fn poll_all<F: Future>(out: &mut FuturesUnordered<F>, cx: &mut Context<'_>) -> Poll<Vec<F::Output>> {
-    let mut came = Vec::new();
-    while let Poll::Ready(Some(one)) = out.poll_next_unpin(cx) {
-        came.push(one);
-    }
-    if came.is_empty() { Poll::Pending } else { Poll::Ready(came) }
 }
 
 /// Ready at the first deadline. It may have come nearer since the last poll.
@@ -96,76 +86,62 @@ fn poll_alarm(queue: &Queue, mut alarm: Pin<&mut Sleep>, earliest: Instant, cx: 
     alarm.poll(cx)
 }
 
-async fn publish(
-    channel: Channel,
-    number: u64,
-    address: Address,
-    properties: BasicProperties,
-    body: Bytes,
-) -> (u64, Sent) {
-    let options = BasicPublishOptions { mandatory: true, ..Default::default() };
-    let Address { exchange, key } = address;
-    // The first poll puts it into the driver's own line, which keeps the order of first polls: that of this one.
-    let Ok(confirm) = channel.basic_publish(exchange, key, options, &body, properties).await else {
-        return (number, Sent::Unwritten);
-    };
-    drop(body);
-    match confirm.await {
-        Ok(confirmation) => {
-            let is_taken = !confirmation.is_nack();
-            (number, Sent::Answered(is_taken, confirmation.take_message().map(Box::new)))
-        }
-        Err(error) => (number, Sent::Lost(error.to_string())),
-    }
-}
-
 impl Writer {
     pub(super) fn new(queue: Rc<Queue>, connection: Connection, topology: Rc<Topology>, most_out: usize) -> Self {
-        Self { queue, connection, topology, session: RefCell::default(), out: Cell::default(), most_out }
+        let (session, opened, out) = (RefCell::default(), Notify::new(), Cell::default());
+        Self { queue, connection, topology, session, opened, out, most_out }
     }
 
-    fn next(&self, now: Instant) -> Option<(u64, (Address, BasicProperties, Bytes))> {
+    fn next(&self, now: Instant) -> Option<(u64, Message)> {
         self.queue.next(now, |job| {
-            let address = self.topology.address(&job.to)?;
+            let Address { exchange, key } = self.topology.address(&job.to)?;
             let properties = job.properties.clone();
             let delayed = job.to.delay_ms > 0;
             let properties = if delayed { properties::delayed(properties, job.to.delay_ms) } else { properties };
-            Some((address, properties, job.body.clone()))
+            Some(Message { exchange, key, mandatory: true, properties, body: job.body.clone() })
         })
     }
 
-    fn came_back(&self, came: Vec<(u64, Sent)>) {
+    fn came_back(&self, fates: Vec<(u64, Fate)>) {
         let mut unwritten = Vec::new();
+        let mut answers = Vec::with_capacity(fates.len());
         let mut lost = false;
-        let mut ended = Vec::with_capacity(came.len());
-        for (number, sent) in came {
-            match sent {
-                Sent::Unwritten => unwritten.push(number),
-                Sent::Lost(why) => {
+        for (number, fate) in fates {
+            let (outcome, returned) = match fate {
+                Fate::Unwritten => {
+                    unwritten.push(number);
+                    continue;
+                }
+                Fate::Lost(why) => {
                     // It may be gone because something that was declared is.
                     lost = true;
-                    ended.push((number, Err(CommandError::Unknown(format!("its channel was lost ({why})")))));
+                    (Err(CommandError::Unknown(format!("its channel was lost ({why})"))), None)
                 }
-                Sent::Answered(is_taken, returned) => {
-                    returned.into_iter().for_each(|message| self.queue.returned(&message));
-                    let refused = || CommandError::NotSent("the server could not take it".to_owned());
-                    ended.push((number, is_taken.then_some(()).ok_or_else(refused)));
+                Fate::Answered { is_taken: true, returned } => (Ok(()), returned),
+                Fate::Answered { is_taken: false, returned } => {
+                    (Err(CommandError::NotSent("the server could not take it".to_owned())), returned)
                 }
-            }
+            };
+            let returned = returned.map(|message| Returned {
+                exchange: message.exchange.clone(),
+                key: message.routing_key.clone(),
+                id: message.properties.message_id().clone(),
+            });
+            answers.push(Answer { number, outcome, returned });
         }
         if lost || !unwritten.is_empty() {
             self.session.take();
             self.topology.forget();
             self.queue.put_back(unwritten);
         }
-        if let Some((link, _)) = &*self.session.borrow() {
-            link.saw_activity();
+        if let Some(session) = &*self.session.borrow() {
+            session.link.saw_activity();
         }
-        self.queue.came_back(ended);
+        self.queue.answered(answers);
     }
 
     /// Waits for something to publish, for a channel, and until the first that waits has a place to go to.
-    async fn turn(&self) -> Channel {
+    async fn turn(&self) -> Session {
         let mut pause = Pause::default();
         loop {
             // No waker: what changes the line wakes the writer's task, which asks everything again.
@@ -174,7 +150,7 @@ impl Writer {
                 sleep_until(end).await;
             }
             let deadline = Instant::now() + LOOK;
-            let (link, channel) = match self.channel(deadline).await {
+            let session = match self.session(deadline).await {
                 Ok(session) => session,
                 Err(error) => {
                     self.queue.obstacle(&why(error));
@@ -195,19 +171,19 @@ impl Writer {
                 }
                 continue;
             }
-            if link.blocked().borrow().is_none() {
-                return channel;
+            if !session.link.is_blocked() {
+                return session;
             }
         }
     }
 
     /// Returns when the connection that publishes now is gone. Held on, it would keep its socket, and what is out on it.
-    fn gone(&self) -> impl Future<Output = ()> + use<> {
-        let gone = self.session.borrow().as_ref().map(|(link, _)| link.gone());
-        async move {
+    async fn gone(&self) {
+        loop {
+            let gone = self.session.borrow().as_ref().map(|session| session.link.gone());
             match gone {
-                Some(gone) => gone.await,
-                None => pending().await,
+                Some(gone) => return gone.await,
+                None => self.opened.notified().await,
             }
         }
     }
@@ -216,9 +192,16 @@ impl Writer {
         self.queue.has_work() && self.out.get() < self.most_out
     }
 
-    async fn channel(&self, deadline: Instant) -> Result<(Rc<Link>, Channel), CommandError> {
-        if let Err(error) = self.connection.link(Instant::now()).await {
-            self.queue.obstacle(&why(error));
+    async fn session(&self, deadline: Instant) -> Result<Session, CommandError> {
+        let session = self.session.borrow().clone();
+        if let Some(session) = &session
+            && self.is_up(session)
+            && !session.link.is_blocked()
+        {
+            return Ok(session.clone());
+        }
+        if let Some(why) = self.connection.why_down() {
+            self.queue.obstacle(&why);
         }
         let link = self.connection.link(deadline).await?;
         // Apart, so that nothing is borrowed while it waits.
@@ -226,21 +209,26 @@ impl Writer {
         if let Some(reason) = reason {
             return self.blocked(&link, &reason).await;
         }
-        let session = self.session.borrow().clone();
-        if let Some((of, channel)) = session
-            && Rc::ptr_eq(&of, &link)
-            && channel.status().connected()
+        if let Some(session) = session
+            && self.is_up(&session)
         {
-            return Ok((of, channel));
+            return Ok(session);
         }
         let channel = link.channel().await?;
         link.answered(channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        self.session.replace(Some((link.clone(), channel.clone())));
-        Ok((link, channel))
+        let session = Session { link, channel: Rc::new(channel) };
+        self.session.replace(Some(session.clone()));
+        self.opened.notify_one();
+        Ok(session)
+    }
+
+    fn is_up(&self, session: &Session) -> bool {
+        self.connection.now().is_some_and(|link| Rc::ptr_eq(&link, &session.link))
+            && session.channel.status().connected()
     }
 
     /// Waits until the server takes messages again.
-    async fn blocked(&self, link: &Rc<Link>, reason: &str) -> Result<(Rc<Link>, Channel), CommandError> {
+    async fn blocked(&self, link: &Rc<Link>, reason: &str) -> Result<Session, CommandError> {
         self.queue.obstacle(&format!("the server takes no messages now: {reason}"));
         let mut blocked = link.blocked();
         tokio::select! {
