@@ -38,7 +38,7 @@ pub struct AmqpConfig {
 pub(crate) struct Backlog {
     pub(crate) messages: NonZeroU32,
     pub(crate) bytes: NonZeroU64,
-    /// How many are handed over before the first of them is acknowledged.
+    /// How many wait in this process before no more is read.
     pub(crate) prefetch: NonZeroU16,
 }
 
@@ -112,15 +112,17 @@ impl AmqpConfig {
 
     /// For a bus: how many messages, and how many bytes of them, the server keeps in each of the bus's two queues (signals,
     /// answers) while the bus does not take them, which it does at once unless its thread stands still. Beyond that the
-    /// server drops the oldest; that it did so is counted as dropped, once a second at most. Default 16,384 and 64 MiB.
+    /// server drops the oldest; that it did so is counted as dropped, once a second at most. What is on its way, in the
+    /// sockets and up to 200 messages before them, is not in it. Default 16,384 and 64 MiB.
     #[must_use]
     pub fn backlog(mut self, messages: NonZeroU32, bytes: NonZeroU64) -> Self {
         (self.backlog.messages, self.backlog.bytes) = (messages, bytes);
         self
     }
 
-    /// For a bus: how many messages of a queue are handed over before the first of them is acknowledged, so that no more than
-    /// twice so many wait in this process until they are put into inboxes. Default 512.
+    /// For a bus: how many signals and answers wait in this process until they are put into inboxes, which is done at once
+    /// unless its thread stands still. Beyond that nothing is read from the connection, and the rest waits at the server,
+    /// which keeps no book of what it has handed over. Default 512.
     #[must_use]
     pub fn prefetch(mut self, messages: NonZeroU16) -> Self {
         self.backlog.prefetch = messages;

@@ -1,5 +1,6 @@
 //! The connection that is up now.
 
+use super::gate::Gate;
 use super::mend::Mended;
 use super::{CommandError, ConnectError, Endpoint, Settings, socket};
 use lapin::Channel;
@@ -20,6 +21,7 @@ pub struct Link {
     pub(super) blocked: watch::Sender<Option<Arc<str>>>,
     /// What was odd in what came.
     pub(super) mended: Arc<Mended>,
+    gate: Arc<Gate>,
     /// After the connection, so that a goodbye can go out.
     _socket: socket::Socket,
 }
@@ -31,7 +33,7 @@ impl Link {
         name: &str,
         generation: u64,
     ) -> Result<Self, ConnectError> {
-        let (connection, socket, mended) = socket::connect(endpoint, settings, name).await?;
+        let (connection, socket, seen) = socket::connect(endpoint, settings, name).await?;
         let control = connection.create_channel().await.map_err(|error| ConnectError::from(&error))?;
         Ok(Self {
             connection,
@@ -41,7 +43,8 @@ impl Link {
             activity: Cell::new(0),
             broken: watch::Sender::new(None),
             blocked: watch::Sender::new(None),
-            mended,
+            mended: seen.mended,
+            gate: seen.gate,
             _socket: socket,
         })
     }
@@ -109,6 +112,11 @@ impl Link {
     /// Something came from the server.
     pub fn saw_activity(&self) {
         self.activity.set(self.activity.get().wrapping_add(1));
+    }
+
+    /// Which is told of each delivery that is taken, of consumers without acknowledgements.
+    pub(crate) fn gate(&self) -> Arc<Gate> {
+        self.gate.clone()
     }
 
     /// Why the server takes nothing from us now, if it does: it is short of memory or of disk. Only connections that

@@ -16,6 +16,7 @@ mod connection;
 mod deadline;
 mod endpoint;
 mod error;
+mod gate;
 mod life;
 mod link;
 mod mend;

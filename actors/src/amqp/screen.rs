@@ -4,6 +4,7 @@
 //! programs write there. The driver ends the connection at one that is none. The server would deliver the message again on
 //! the next, for ever, and nothing else would ever get through. So they are mended on the way.
 
+use super::gate::Gate;
 use super::mend::{self, Mended};
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ const HEAD: usize = 7;
 
 const METHOD: u8 = 1;
 const HEADER: u8 = 2;
+/// The method `basic.deliver`.
+const DELIVER: [u8; 4] = [0, 60, 0, 60];
 
 /// Bytes on their way from the socket to the driver.
 pub(super) struct Screen {
@@ -29,11 +32,12 @@ pub(super) struct Screen {
     /// How much follows of a frame that need not be looked at, in the buffer or not.
     pass: usize,
     seen: Arc<Mended>,
+    gate: Arc<Gate>,
 }
 
 impl Screen {
-    pub(super) fn new(seen: Arc<Mended>) -> Self {
-        Self { buffer: vec![0; ROOM], start: 0, ready: 0, end: 0, pass: 0, seen }
+    pub(super) fn new(seen: Arc<Mended>, gate: Arc<Gate>) -> Self {
+        Self { buffer: vec![0; ROOM], start: 0, ready: 0, end: 0, pass: 0, seen, gate }
     }
 
     /// Hands on what is ready; how much that is.
@@ -95,6 +99,9 @@ impl Screen {
         }
         let Some(frame) = there.get_mut(..whole) else { return false };
         let payload = &mut frame[HEAD..HEAD + size];
+        if kind == METHOD && payload.starts_with(&DELIVER) {
+            self.gate.came();
+        }
         match kind {
             METHOD => mend::method(payload, &self.seen),
             _ => mend::header(payload, &self.seen),
@@ -121,7 +128,7 @@ mod tests {
 
     /// All that the driver would read when the socket gives so much at once, and the driver asks for so much.
     fn through(bytes: &[u8], at_once: usize, asked: usize) -> Vec<u8> {
-        let (mut screen, mut read) = (Screen::new(Arc::default()), Vec::new());
+        let (mut screen, mut read) = (Screen::new(Arc::default(), Arc::new(Gate::new(None))), Vec::new());
         let mut into = vec![0; asked];
         let mut rest = bytes;
         while !rest.is_empty() {

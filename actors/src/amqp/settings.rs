@@ -1,5 +1,6 @@
 //! The bounds of a connection.
 
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 /// The bounds of a [`Connection`](super::Connection); every one has a default.
@@ -18,6 +19,9 @@ pub struct Settings {
     /// How long the server may take to answer one command, such as the opening of a channel (default 5 s). Then the
     /// connection is taken for dead.
     pub answer_timeout: Duration,
+    /// So many deliveries may wait in this process before no more is read from the socket; of consumers that acknowledge, the
+    /// prefetch is the bound (default none).
+    pub read_ahead: Option<NonZeroUsize>,
     /// Logs outages at level debug (default false): for connections beside one that tells of them.
     pub quiet: bool,
     /// Whom a connection with TLS trusts, and which certificate it shows.
@@ -33,6 +37,7 @@ impl Default for Settings {
             backoff_first: Duration::from_millis(50),
             backoff_most: Duration::from_secs(1),
             answer_timeout: Duration::from_secs(5),
+            read_ahead: None,
             quiet: false,
             #[cfg(feature = "tls")]
             tls: crate::connection::Tls::default(),

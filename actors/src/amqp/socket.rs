@@ -1,5 +1,6 @@
 //! The socket of a driver connection, which we can end from outside.
 
+use super::gate::Gate;
 use super::mend::Mended;
 use super::stream::{self, Bytes, Stream};
 use super::{ConnectError, Endpoint, Settings};
@@ -26,15 +27,21 @@ impl Drop for Socket {
     }
 }
 
-/// Connects and logs in. What is mended on the way is noted.
+/// What is noted of all that comes.
+pub(super) struct Seen {
+    pub(super) mended: Arc<Mended>,
+    pub(super) gate: Arc<Gate>,
+}
+
+/// Connects and logs in.
 pub(super) async fn connect(
     endpoint: &Endpoint,
     settings: &Settings,
     name: &str,
-) -> Result<(Connection, Socket, Arc<Mended>), ConnectError> {
+) -> Result<(Connection, Socket, Seen), ConnectError> {
     let (stream, socket) = open(endpoint, settings).await?;
-    let mended = Arc::new(Mended::default());
-    let stream = Stream::new(stream, mended.clone());
+    let (mended, gate) = (Arc::new(Mended::default()), Arc::new(Gate::new(settings.read_ahead)));
+    let stream = Stream::new(stream, mended.clone(), gate.clone());
     // The driver has a thread from here on, and asks for the stream there, once.
     let stream = Mutex::new(Some(stream));
     let properties = ConnectionProperties::default().with_connection_name(name.into());
@@ -50,7 +57,7 @@ pub(super) async fn connect(
         properties,
     );
     let connection = connected.await.map_err(|error| refused(&error, settings))?;
-    Ok((connection, socket, mended))
+    Ok((connection, socket, Seen { mended, gate }))
 }
 
 async fn open(endpoint: &Endpoint, settings: &Settings) -> Result<(Box<dyn Bytes>, Socket), ConnectError> {

@@ -17,6 +17,7 @@ use async_rs::{Runtime, Tokio};
 use futures_util::Stream as Items;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::gate::Gate;
 use super::mend::Mended;
 use super::screen::Screen;
 
@@ -29,13 +30,14 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 pub(super) struct Stream {
     bytes: Box<dyn Bytes>,
     screen: Screen,
+    gate: Arc<Gate>,
     /// What a write failed on, until we know the last words of the server.
     failed: Option<io::Error>,
 }
 
 impl Stream {
-    pub(super) fn new(bytes: Box<dyn Bytes>, seen: Arc<Mended>) -> Self {
-        Self { bytes, screen: Screen::new(seen), failed: None }
+    pub(super) fn new(bytes: Box<dyn Bytes>, mended: Arc<Mended>, gate: Arc<Gate>) -> Self {
+        Self { bytes, screen: Screen::new(mended, gate.clone()), gate, failed: None }
     }
 
     /// What comes from the socket.
@@ -115,6 +117,7 @@ impl futures_io::AsyncRead for Stream {
                 this.screen.passed(count);
                 return Poll::Ready(Ok(count));
             }
+            ready!(this.gate.poll_open(cx));
             let mut room = ReadBuf::new(this.screen.room());
             ready!(Pin::new(&mut this.bytes).poll_read(cx, &mut room))?;
             let count = room.filled().len();

@@ -40,6 +40,9 @@ pub(crate) enum Fate {
     Lost(lapin::Error),
 }
 
+/// So many lanes are kept when nothing is out. A burst may have opened as many as may be out at once.
+const KEPT: usize = 256;
+
 /// The messages that are out. Each is in a lane of its own, which takes the next one when its own is answered: the driver's
 /// future of a message is large, and to make, move and free one for each message costs more than all else that is done here.
 #[derive(Default)]
@@ -122,6 +125,10 @@ impl Unconfirmed {
                 lane.bell.has_rung.store(false, Ordering::Release);
                 fates.extend(self.poll_lane(at));
             }
+        }
+        if self.free.len() == self.lanes.len() && self.lanes.len() > KEPT {
+            self.free.retain(|at| *at < KEPT);
+            self.lanes.truncate(KEPT);
         }
         if fates.is_empty() { Poll::Pending } else { Poll::Ready(fates) }
     }

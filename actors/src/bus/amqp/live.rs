@@ -87,23 +87,23 @@ pub(super) async fn set_up(shared: &Weak<Shared>, link: Rc<Link>) -> Result<Live
     bind_all(&shared, &link, &control, &signals).await?;
 
     let mut tasks = Tasks::default();
-    let mut consume = async |queue: &ShortString, prefetch: u16, acks: Acks, take: drain::Take| {
-        // A channel each, since an acknowledgement of many is of all that came on its channel.
+    let mut consume = async |queue: &ShortString, acks: Acks, take: drain::Take| {
         let channel = link.channel().await?;
-        link.answered(channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
         let name = ShortString::default();
-        let options = BasicConsumeOptions { exclusive: true, ..BasicConsumeOptions::default() };
+        let no_ack = matches!(acks, Acks::Never);
+        if !no_ack {
+            link.answered(channel.basic_qos(1, BasicQosOptions::default())).await?;
+        }
+        let options = BasicConsumeOptions { exclusive: true, no_ack, ..BasicConsumeOptions::default() };
         let consumer =
             link.answered(channel.basic_consume(queue.clone(), name, options, FieldTable::default())).await?;
-        let drained = drain::run(consumer, channel, Rc::downgrade(&link), acks, take);
-        tasks.0.push(actix_rt::spawn(drained).abort_handle());
+        tasks.0.push(actix_rt::spawn(drain::run(consumer, channel, &link, acks, take)).abort_handle());
         Ok::<_, CommandError>(())
     };
     let of = Rc::downgrade(&shared);
-    consume(&lost, 1, Acks::Slowly, incoming::lost(of.clone())).await?;
-    let prefetch = shared.backlog.prefetch.get();
-    consume(&answers, prefetch, Acks::Together((prefetch / 2).max(1)), incoming::answers(of.clone())).await?;
-    consume(&signals, prefetch, Acks::Together((prefetch / 2).max(1)), incoming::signals(of, answers.clone())).await?;
+    consume(&lost, Acks::Slowly, incoming::lost(of.clone())).await?;
+    consume(&answers, Acks::Never, incoming::answers(of.clone())).await?;
+    consume(&signals, Acks::Never, incoming::signals(of, answers.clone())).await?;
     let blocked = link.blocked();
     tasks.0.push(actix_rt::spawn(watch_blocked(blocked.clone(), Rc::downgrade(&shared))).abort_handle());
     let (generation, binder, link) = (link.generation(), Mutex::new(Some(control)), Rc::downgrade(&link));

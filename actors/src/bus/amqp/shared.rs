@@ -39,10 +39,12 @@ impl Shared {
     ) -> Rc<Self> {
         let context = Rc::new(context);
         let shared = Rc::new_cyclic(|shared: &Weak<Self>| {
+            let mut settings = config.settings.clone();
+            settings.read_ahead = Some(config.backlog.prefetch.into());
             let connection = Connection::open(
                 config.endpoint.clone(),
                 "bus",
-                config.settings.clone(),
+                settings,
                 chance(&context.env.ids),
                 observer(shared.clone(), follow("bus", context.clone())),
                 prepare(shared.clone()),

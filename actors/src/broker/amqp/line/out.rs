@@ -1,6 +1,7 @@
 //! What is out: published, and not yet ended.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Range;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lapin::types::ShortString;
 use tokio::time::Instant;
@@ -12,15 +13,25 @@ use crate::amqp::CommandError;
 #[derive(Default)]
 pub(super) struct Out {
     all: BTreeMap<u64, One>,
+    /// How many of them somebody waits for.
+    wanted: usize,
     /// How many of them the server gave back.
     given_back: usize,
+    /// The one that was given back last: they come back in the order in which they went out.
+    last_back: u64,
     /// Those that are confirmed, while it is not known whether the server gave them back.
-    held: Vec<u64>,
+    held: BTreeSet<u64>,
 }
 
 struct One {
-    job: Box<Job>,
+    message: Message,
     is_given_back: bool,
+}
+
+enum Message {
+    Wanted(Box<Job>),
+    /// Given up by its sender. It is here until it is answered, since that tells of others too; this is its id.
+    GivenUp(Option<ShortString>),
 }
 
 /// What the server answered to one message.
@@ -46,22 +57,31 @@ pub(super) struct Ended {
 }
 
 impl Out {
+    /// Whether nobody waits for any.
     pub(super) fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.wanted == 0
     }
 
     pub(super) fn insert(&mut self, number: u64, job: Box<Job>) {
-        self.all.insert(number, One { job, is_given_back: false });
+        self.all.insert(number, One { message: Message::Wanted(job), is_given_back: false });
+        self.wanted += 1;
     }
 
+    /// Takes out one that never went out.
     pub(super) fn remove(&mut self, number: u64) -> Option<Box<Job>> {
-        self.take(number).map(|one| one.job)
+        self.take(number)?.0
     }
 
-    fn take(&mut self, number: u64) -> Option<One> {
-        let one = self.all.remove(&number)?;
-        self.given_back -= usize::from(one.is_given_back);
-        Some(one)
+    /// The job, unless it was given up, and whether the server gave it back.
+    fn take(&mut self, number: u64) -> Option<(Option<Box<Job>>, bool)> {
+        let One { message, is_given_back } = self.all.remove(&number)?;
+        self.given_back -= usize::from(is_given_back);
+        let job = match message {
+            Message::Wanted(job) => Some(job),
+            Message::GivenUp(_) => None,
+        };
+        self.wanted -= usize::from(job.is_some());
+        Some((job, is_given_back))
     }
 
     /// Takes out what the answers end. `is_it` tells whether a message is the one that was given back.
@@ -74,13 +94,13 @@ impl Out {
         let mut ended = Vec::with_capacity(answers.len());
         for one in &answers {
             let Some(returned) = &one.returned else { continue };
-            let is_own = self.given_back(returned, &is_it) == Some(one.number);
+            let is_own = self.given_back(one.number, returned, &is_it) == Some(one.number);
             if !is_own && one.outcome.is_ok() && self.all.contains_key(&one.number) {
-                self.held.push(one.number);
+                self.held.insert(one.number);
             }
         }
         for Answer { number, outcome, .. } in answers {
-            if !self.held.contains(&number) {
+            if self.held.is_empty() || !self.held.contains(&number) {
                 ended.extend(self.end(number, outcome));
             }
         }
@@ -94,36 +114,58 @@ impl Out {
     }
 
     fn end(&mut self, number: u64, outcome: Result<(), CommandError>) -> Option<Ended> {
-        let One { job, is_given_back } = self.take(number)?;
-        Some(Ended { job, outcome, is_unroutable: is_given_back })
+        let (job, is_unroutable) = self.take(number)?;
+        Some(Ended { job: job?, outcome, is_unroutable })
     }
 
-    /// Notes that the server gave a message back, and tells which one it was.
-    fn given_back(&mut self, returned: &Returned, is_it: impl Fn(&Job, &Returned) -> bool) -> Option<u64> {
-        let mut all = self.all.iter_mut();
-        let Some((number, one)) = all.find(|(_, one)| !one.is_given_back && is_it(&one.job, returned)) else {
-            // Its sender has given it up.
-            tracing::debug!(key = %returned.key, "the server gave back a message that nobody waits for");
+    /// Notes that the server gave a message back, and tells which one it was: the one whose answer brought it, if that fits.
+    fn given_back(&mut self, own: u64, returned: &Returned, is_it: impl Fn(&Job, &Returned) -> bool) -> Option<u64> {
+        let fits = |one: &One| {
+            !one.is_given_back
+                && match &one.message {
+                    Message::Wanted(job) => is_it(job, returned),
+                    Message::GivenUp(id) => *id == returned.id,
+                }
+        };
+        let find = |mut all: Range<'_, u64, One>| all.find(|(_, one)| fits(one)).map(|(number, _)| *number);
+        let found = find(self.all.range(own..=own))
+            .or_else(|| find(self.all.range(self.last_back..)))
+            .or_else(|| find(self.all.range(..self.last_back)));
+        let Some(one) = found.and_then(|number| self.all.get_mut(&number)) else {
+            tracing::debug!(key = %returned.key, "the server gave back a message that nobody has sent");
             return None;
         };
         one.is_given_back = true;
         self.given_back += 1;
-        Some(*number)
+        self.last_back = found.unwrap_or_default();
+        found
     }
 
-    /// Takes out what is past its deadline.
-    pub(super) fn take_due(&mut self, now: Instant) -> Vec<Box<Job>> {
-        let due = self.all.iter().filter(|(_, one)| one.job.is_due(now)).map(|(number, _)| *number);
-        let due: Vec<_> = due.collect();
-        due.into_iter().filter_map(|number| self.remove(number)).collect()
+    /// Gives up what is past its deadline.
+    pub(super) fn give_up_due(&mut self, now: Instant) -> Vec<Box<Job>> {
+        let mut due = Vec::new();
+        for one in self.all.values_mut() {
+            if let Message::Wanted(job) = &one.message
+                && job.is_due(now)
+            {
+                let id = Message::GivenUp(job.properties.message_id().clone());
+                if let Message::Wanted(job) = std::mem::replace(&mut one.message, id) {
+                    due.push(job);
+                }
+            }
+        }
+        self.wanted -= due.len();
+        due
     }
 
-    pub(super) fn take_all(&mut self) -> impl Iterator<Item = Box<Job>> + use<> {
-        std::mem::take(self).all.into_values().map(|one| one.job)
+    pub(super) fn take_all(&mut self) -> Vec<Box<Job>> {
+        let all = std::mem::take(self).all.into_values();
+        all.filter_map(|one| if let Message::Wanted(job) = one.message { Some(job) } else { None }).collect()
     }
 
     pub(super) fn earliest(&self) -> Option<Instant> {
-        self.all.values().filter_map(|one| one.job.deadline).min()
+        let deadline = |one: &One| if let Message::Wanted(job) = &one.message { job.deadline } else { None };
+        self.all.values().filter_map(deadline).min()
     }
 }
 
@@ -184,10 +226,23 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_given_up_holds_nobody() {
+    fn the_answer_to_one_that_was_given_up_still_tells_of_others() {
+        // Nobody takes either; the driver brings each with the answer to the other one.
         let mut out = out(0..2);
-        assert!(out.answered(vec![confirmed(0, Some(1))], is_it).is_empty());
-        assert!(out.remove(1).is_some());
-        assert_eq!(told(&out.answered(Vec::new(), is_it)), [("0".to_owned(), false)]);
+        let soon = Instant::now();
+        if let Some(One { message: Message::Wanted(job), .. }) = out.all.get_mut(&0) {
+            job.deadline = Some(soon);
+        }
+        assert_eq!(out.give_up_due(soon).len(), 1);
+        assert!(out.answered(vec![confirmed(1, Some(0))], is_it).is_empty());
+        assert_eq!(told(&out.answered(vec![confirmed(0, Some(1))], is_it)), [("1".to_owned(), true)]);
+        assert!(out.is_empty() && out.all.is_empty());
+    }
+
+    #[test]
+    fn of_two_alike_the_one_came_back_whose_answer_brings_it() {
+        let mut out = out(0..2);
+        assert_eq!(told(&out.answered(vec![confirmed(1, Some(1))], |_, _| true)), [("1".to_owned(), true)]);
+        assert_eq!(told(&out.answered(vec![confirmed(0, None)], is_it)), [("0".to_owned(), false)]);
     }
 }

@@ -112,7 +112,7 @@ impl Queue {
             inner.wake_writer();
             (std::mem::take(&mut inner.waiting), inner.out.take_all())
         };
-        out.for_each(|job| job.end(Err(CommandError::Unknown(why.to_owned()))));
+        out.into_iter().for_each(|job| job.end(Err(CommandError::Unknown(why.to_owned()))));
         waiting.into_iter().for_each(|job| job.end(Err(CommandError::NotSent(why.to_owned()))));
         self.inner.borrow_mut().wake_if_idle();
     }
@@ -233,7 +233,7 @@ impl Queue {
                 let (due, rest) = std::mem::take(&mut inner.waiting).into_iter().partition(|job| job.is_due(now));
                 (unsent, inner.waiting) = (due, rest);
             }
-            let unknown = inner.out.take_due(now);
+            let unknown = inner.out.give_up_due(now);
             let waits = inner.waiting.iter().filter_map(|job| job.deadline).min();
             inner.alarm = waits.into_iter().chain(inner.out.earliest()).min();
             inner.wake_if_idle();
