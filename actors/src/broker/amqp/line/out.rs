@@ -95,7 +95,8 @@ impl Out {
         for one in &answers {
             let Some(returned) = &one.returned else { continue };
             let is_own = self.given_back(one.number, returned, &is_it) == Some(one.number);
-            if !is_own && one.outcome.is_ok() && self.all.contains_key(&one.number) {
+            let is_unsure = self.all.get(&one.number).is_some_and(|one| !one.is_given_back);
+            if !is_own && is_unsure && one.outcome.is_ok() {
                 self.held.insert(one.number);
             }
         }

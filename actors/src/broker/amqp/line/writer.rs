@@ -200,8 +200,8 @@ impl Writer {
         {
             return Ok(session.clone());
         }
-        if let Some(why) = self.connection.why_down() {
-            self.queue.obstacle(&why);
+        if let Err(error) = self.connection.link(Instant::now()).await {
+            self.queue.obstacle(&why(error));
         }
         let link = self.connection.link(deadline).await?;
         // Apart, so that nothing is borrowed while it waits.
