@@ -6,6 +6,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use crate::wait::patience;
+
 const ALONE: &str = "FORMICARY_CONFORMANCE_ALONE";
 const LIMIT: Duration = Duration::from_secs(180);
 /// What the other process says past the harness, and this one says again.
@@ -34,7 +36,7 @@ pub(crate) fn run_within(test: &str, limit: Duration, body: impl FnOnce()) {
     command.args(["--exact", name, "--nocapture", "--test-threads=1"]).env(ALONE, name);
     command.stdin(Stdio::null()).stdout(copy(&stdout)).stderr(copy(&stderr));
     let child = command.spawn().unwrap_or_else(|error| panic!("{name} cannot run alone: {error}"));
-    let status = end_of(child, limit);
+    let status = end_of(child, limit * patience());
     let (said, complained) = (text(&mut stdout), text(&mut stderr));
     assert!(status.is_some_and(|status| status.success()), "{name} ended with {status:?}\n{said}\n{complained}");
     assert!(said.contains("1 passed"), "no test is named {name}: {said}");
@@ -47,7 +49,7 @@ pub(crate) fn run_within(test: &str, limit: Duration, body: impl FnOnce()) {
 }
 
 /// Its end, or none when it took too long and was killed.
-fn end_of(mut child: Child, limit: Duration) -> Option<ExitStatus> {
+pub(crate) fn end_of(mut child: Child, limit: Duration) -> Option<ExitStatus> {
     let begun = Instant::now();
     while begun.elapsed() < limit {
         match child.try_wait() {
@@ -61,15 +63,15 @@ fn end_of(mut child: Child, limit: Duration) -> Option<ExitStatus> {
 }
 
 /// A pipe would have to be read while the other process runs; a file has room.
-fn scratch() -> File {
+pub(crate) fn scratch() -> File {
     tempfile::tempfile().unwrap_or_else(|error| panic!("no temporary file: {error}"))
 }
 
-fn copy(file: &File) -> Stdio {
+pub(crate) fn copy(file: &File) -> Stdio {
     file.try_clone().unwrap_or_else(|error| panic!("no temporary file: {error}")).into()
 }
 
-fn text(file: &mut File) -> String {
+pub(crate) fn text(file: &mut File) -> String {
     let mut bytes = Vec::new();
     file.rewind().and_then(|()| file.read_to_end(&mut bytes)).unwrap_or_else(|error| panic!("its words: {error}"));
     String::from_utf8_lossy(&bytes).into_owned()

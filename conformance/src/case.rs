@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::left_out::{self, Verdict};
+use crate::wait::patience;
 use crate::{Missing, Place};
 
 /// Longer than any case takes, but those that are told how long to go on.
@@ -42,6 +43,7 @@ fn run_at<P: Place>(
         if clockless {
             tokio::time::pause();
         }
+        let limit = limit * patience();
         match tokio::time::timeout(limit, case(place)).await {
             Ok(Ok(())) => {}
             Ok(Err(why)) => left_out::left_out(name, &why),

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::alone;
 use crate::left_out::{LeftOut, Verdict};
 use crate::rss::{self, MIB};
 
 const STRESS_FLAG: &str = "FORMICARY_STRESS";
+const PATIENCE: &str = "FORMICARY_PATIENCE";
 const SOAK_FLAG: &str = "FORMICARY_SOAK";
 const SUITES: usize = 10;
 /// Longer than that many suites take side by side, on a small machine.
@@ -24,7 +26,7 @@ fn flag(name: &str) -> Result<String, LeftOut> {
 
 /// How long a case of these may take.
 pub(crate) fn limit(case: &str) -> Duration {
-    let soak = flag(SOAK_FLAG).and_then(|text| duration(&text));
+    let soak = flag(SOAK_FLAG).map(|text| duration(&text));
     if case == "the_suite_runs_ten_times_side_by_side" { STRESS } else { soak.unwrap_or_default() + SLACK }
 }
 
@@ -40,14 +42,25 @@ pub(crate) fn ten_times_side_by_side(name: &str, cases: &[&str]) -> Verdict {
     let begin = |_| {
         let mut suite = Command::new(std::env::current_exe().unwrap());
         // Ten at once are the stress; on many cores each suite would be so many more.
-        suite.args(["--exact", "--test-threads=1"]).args(&names).env_remove(STRESS_FLAG);
-        suite.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+        suite
+            .args(["--exact", "--test-threads=1"])
+            .args(&names)
+            .env_remove(STRESS_FLAG)
+            .env(PATIENCE, SUITES.to_string());
+        // Not into pipes: one that says much would stand still until somebody reads it.
+        let said = alone::scratch();
+        suite.stdin(Stdio::null()).stdout(alone::copy(&said)).stderr(Stdio::null());
+        (suite.spawn().unwrap(), said)
     };
+    let begun = std::time::Instant::now();
     let suites: Vec<_> = (0..SUITES).map(begin).collect();
-    let said: Vec<_> = suites.into_iter().map(|suite| suite.wait_with_output().unwrap()).collect();
     let passed = format!("{} passed", names.len());
-    let texts = said.iter().map(|said| String::from_utf8_lossy(&said.stdout));
-    let failed: Vec<_> = texts.filter(|text| !text.contains(&passed)).collect();
+    let ended = suites.into_iter().map(|(suite, mut said)| {
+        // Before the limit of this case, which would leave them running.
+        alone::end_of(suite, (STRESS - SLACK).saturating_sub(begun.elapsed()));
+        alone::text(&mut said)
+    });
+    let failed: Vec<_> = ended.filter(|text| !text.contains(&passed)).collect();
     assert!(failed.is_empty(), "{} of {SUITES} failed:\n{}", failed.len(), failed.join("\n"));
     Ok(())
 }
@@ -62,7 +75,7 @@ pub(crate) struct Soak {
 
 impl Soak {
     pub(crate) fn begin() -> Result<Self, LeftOut> {
-        let time = duration(&flag(SOAK_FLAG)?)?;
+        let time = duration(&flag(SOAK_FLAG)?);
         Ok(Self { time, begun: Instant::now(), settled: None })
     }
 
@@ -83,12 +96,12 @@ impl Soak {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, LeftOut> {
+fn duration(text: &str) -> Duration {
     let (number, unit) = text.split_at(text.len().saturating_sub(1));
     let seconds = match (number.parse::<u64>(), unit) {
         (Ok(n), "s") => n,
         (Ok(n), "m") => n * 60,
-        _ => return Err(LeftOut(format!("{SOAK_FLAG}={text} is no time such as 10m or 30s"))),
+        _ => panic!("{SOAK_FLAG}={text} is no time such as 10m or 30s"),
     };
-    Ok(Duration::from_secs(seconds))
+    Duration::from_secs(seconds)
 }

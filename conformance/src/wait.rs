@@ -2,6 +2,7 @@
 
 use std::fmt::{Debug, Display};
 use std::panic::Location;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
@@ -42,9 +43,19 @@ impl<T, E: Debug> Condition for Result<T, E> {
     }
 }
 
+/// How much longer than usual everybody waits: `FORMICARY_PATIENCE`, a whole number, for a machine that does much else beside.
+/// Default 1.
+pub fn patience() -> u32 {
+    static PATIENCE: LazyLock<u32> = LazyLock::new(|| match std::env::var("FORMICARY_PATIENCE") {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("FORMICARY_PATIENCE={text} is no whole number")),
+        Err(_) => 1,
+    });
+    *PATIENCE
+}
+
 /// Looks every 10 ms until `check` holds, and returns what it yields.
 ///
-/// A check that hangs is cut off at the deadline too. The time is tokio's: with a paused clock the deadline is virtual.
+/// The deadline is as often as long as [`patience`] says. A check that hangs is cut off at it too. The time is tokio's: with a paused clock the deadline is virtual.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
@@ -73,6 +84,7 @@ where
 {
     let caller = Location::caller();
     async move {
+        let deadline = deadline * patience();
         let end = Instant::now() + deadline;
         let mut why = String::new();
         loop {

@@ -95,3 +95,22 @@ async fn a_subscription_ends_at_its_deadline() {
     in_time("a subscription", bus.subscribe("ping", inbox.clone())).await;
     in_time("another behind it", bus.subscribe("other", inbox)).await;
 }
+
+#[actix::test]
+async fn a_subscription_that_was_given_up_leaves_no_binding() {
+    if !require_rabbitmq("a_subscription_that_was_given_up_leaves_no_binding") {
+        return;
+    }
+    let place = rabbitmq::shared("slow-bus").await;
+    let (proxy, config) = behind_a_proxy(&place).await;
+    let mut env = bus_common::env();
+    env.limits.send_deadline = DEADLINE;
+    let bus = formicary_actors::bus::amqp::start(&config, env).unwrap();
+    bus_common::up(&bus).await;
+    proxy.set_to_client(Mode::Delay(2 * DEADLINE));
+    in_time("a subscription", bus.subscribe("ping", Arc::new(Inbox::default()))).await;
+    let is_bound = async || place.topology().await.to_string().contains("ping");
+    assert!(is_bound().await, "the server has heard it");
+    wait::until(10 * S, "the end of the binding", async || !is_bound().await).await;
+    assert_eq!(bus.connection(), ConnectionState::Up, "by a word, and not by the end of the connection");
+}

@@ -13,7 +13,7 @@ pub(crate) use super::networks::{
     a_consumer_refused_at_first_is_there_when_it_is_let_in, a_slow_network_is_no_outage_for_a_consumer,
     a_trickle_is_no_outage_for_a_consumer,
 };
-use super::stage::{SLACK, Stage, up};
+use super::stage::{Stage, slack, up};
 use super::taker::{SOON, Taker, number, send};
 use crate::left_out::Verdict;
 use crate::proxy::Mode;
@@ -54,7 +54,7 @@ async fn outlives(stage: &mut Stage, fault: Fault) -> Verdict {
     fault.begin(&proxy).await;
     taker.let_settle(Settlement::new(got[1].token, Outcome::Ack));
     send(&other, "mailer", 8..12).await;
-    down(&broker, stage.promises.notices_within + SLACK).await;
+    down(&broker, stage.promises.notices_within + slack()).await;
     let noticed = begun.elapsed();
     taker.let_settle(Settlement::new(got[2].token, Outcome::Ack));
     fault.end(&proxy).await;
@@ -136,7 +136,7 @@ pub(crate) async fn what_a_dead_process_had_comes_to_another(stage: &mut Stage) 
     let begun = Instant::now();
     Fault::Down.begin(&proxy).await;
     let taker = Taker::of(&other, "mailer", 8).await;
-    let got = taker.next_within(stage.promises.hands_on_within + SLACK, 5).await;
+    let got = taker.next_within(stage.promises.hands_on_within + slack(), 5).await;
     let twice = got.iter().filter(|one| had.iter().any(|had| number(had) == number(one))).count();
     stage.report(format_args!("handed on after {:?}, {twice} of 5 came twice", begun.elapsed()));
     assert_eq!(got.iter().map(number).collect::<BTreeSet<_>>(), (0..5).collect());

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::cast::{Job, Ledger};
 pub(crate) use super::memory::what_waits_for_a_slow_consumer_costs_it_no_memory;
-use super::stage::{SLACK, Stage};
+use super::stage::{Stage, slack};
 use super::taker::{SOON, Taker, many, number};
 use crate::left_out::Verdict;
 use crate::wait::until;
@@ -72,7 +72,7 @@ pub(crate) async fn a_stop_keeps_its_deadline(stage: &mut Stage) -> Verdict {
     let deadline = Duration::from_secs(1);
     let (ledger, took) = stopped(stage, SOON * 10, deadline).await;
     assert_eq!(ledger.len(), 0);
-    assert!(took >= deadline / 2 && took < deadline + SLACK, "a stop with a deadline of {deadline:?} took {took:?}");
+    assert!(took >= deadline / 2 && took < deadline + slack(), "a stop with a deadline of {deadline:?} took {took:?}");
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use super::fate::{Fate, Fates, held_against, try_send};
 use super::fault::Fault;
-use super::stage::{SLACK, Stage, env, up};
+use super::stage::{Stage, env, slack, up};
 use super::taker::{SOON, Taker, number, send};
 use crate::left_out::Verdict;
 use crate::port::Port;
@@ -34,7 +34,7 @@ pub(crate) async fn an_adapter_is_made_without_its_server(stage: &mut Stage) -> 
     let begun = std::time::Instant::now();
     let broker = config.start(env()).unwrap();
     let took = begun.elapsed();
-    assert!(took < SLACK, "to make it took {took:?}");
+    assert!(took < slack(), "to make it took {took:?}");
     assert!(broker.connection() != ConnectionState::Up, "connected with nobody");
     broker.describe().await.unwrap();
     until(SOON, "a word of it", async || matches!(broker.connection(), ConnectionState::Down { .. })).await;
@@ -72,7 +72,7 @@ async fn is_there_when_it_is_heard(stage: &Stage, proxy: &Proxy, sender: &Broker
     let ask = async || Taker::try_with(&broker, "mailer", 4, |intake| intake).await;
     let mut asking = pin!(ask());
     // It may fail, or wait for a server that hears it.
-    let said = timeout(SLACK, &mut asking).await;
+    let said = timeout(slack(), &mut asking).await;
     assert!(!matches!(said, Ok(Ok(_))), "it consumes, and its server does not know");
     Fault::Unheard.end(proxy).await;
     let said = match said {

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::{Instant, timeout};
 
 use super::consumers::down;
-use super::stage::{SLACK, Stage, up};
+use super::stage::{Stage, slack, up};
 use super::taker::{SOON, Taker, number, send};
 use crate::left_out::Verdict;
 use crate::proxy::Mode;
@@ -81,7 +81,7 @@ pub(crate) async fn a_consumer_refused_at_first_is_there_when_it_is_let_in(stage
     let ask = async || Taker::try_with(&broker, "mailer", 4, |intake| intake).await;
     let mut asking = pin!(ask());
     // Long enough for the longest wait between two attempts. It may fail meanwhile, or wait for a server that lets it in.
-    let said = timeout(SLACK, &mut asking).await;
+    let said = timeout(slack(), &mut asking).await;
     assert!(!matches!(said, Ok(Ok(_))), "it consumes, and there is nobody");
     down(&broker, SOON).await;
     proxy.accept().await;

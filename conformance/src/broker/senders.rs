@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::fate::{Fate, Fates, held_against, try_send};
 use super::fault::Fault;
-use super::stage::{SLACK, Stage, env, up};
+use super::stage::{Stage, env, slack, up};
 use super::taker::{SOON, Taker, number};
 use crate::left_out::Verdict;
 use crate::proxy::{Mode, Proxy};
@@ -47,7 +47,7 @@ async fn outlives(stage: &mut Stage, fault: Fault) -> Verdict {
     let mut fates = Fates::from([(0, try_send(&broker, 0).await)]);
     let begun = Instant::now();
     fault.begin(&proxy).await;
-    let noticing = until(stage.promises.notices_within + SLACK, "the fault to be noticed", async || {
+    let noticing = until(stage.promises.notices_within + slack(), "the fault to be noticed", async || {
         matches!(broker.connection(), ConnectionState::Down { .. })
     });
     let sending = async {
@@ -55,7 +55,7 @@ async fn outlives(stage: &mut Stage, fault: Fault) -> Verdict {
             let begun = Instant::now();
             fates.insert(n, try_send(&broker, n).await);
             let took = begun.elapsed();
-            assert!(fates[&n] != Fate::Sent && took < DEADLINE + SLACK, "{:?} after {took:?}", fates[&n]);
+            assert!(fates[&n] != Fate::Sent && took < DEADLINE + slack(), "{:?} after {took:?}", fates[&n]);
         }
     };
     let noticed = async {
@@ -103,7 +103,7 @@ pub(crate) async fn a_sender_waits_for_a_slow_network_within_its_deadline(stage:
     proxy.set(Mode::Delay(DEADLINE * 2));
     let begun = Instant::now();
     fates.insert(2, try_send(&broker, 2).await);
-    assert!(fates[&2] != Fate::Sent && begun.elapsed() < DEADLINE + SLACK, "{:?}", fates[&2]);
+    assert!(fates[&2] != Fate::Sent && begun.elapsed() < DEADLINE + slack(), "{:?}", fates[&2]);
     proxy.set(Mode::Pass);
     until(SOON, "it to be well again", async || {
         let n = fates.len() as u64;

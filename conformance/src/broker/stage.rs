@@ -16,10 +16,12 @@ use super::place::AnyBrokerPlace;
 use crate::left_out::{self, LeftOut};
 use crate::place::Trouble;
 use crate::proxy::Proxy;
-use crate::wait::until;
+use crate::wait::{patience, until};
 
 /// How much later than promised a thing may be on a busy machine.
-pub(crate) const SLACK: Duration = Duration::from_secs(2);
+pub(crate) fn slack() -> Duration {
+    Duration::from_secs(2) * patience()
+}
 
 /// A place, and what is promised there.
 pub(crate) struct Stage {
@@ -31,7 +33,9 @@ pub(crate) struct Stage {
 
 /// The environment of a new process.
 pub(crate) fn env() -> Env {
-    Env::new(Prefix::default(), Arc::new(declarations()))
+    let mut env = Env::new(Prefix::default(), Arc::new(declarations()));
+    env.limits.send_deadline *= patience();
+    env
 }
 
 fn start(config: &BrokerConfig, env: Env) -> Broker {

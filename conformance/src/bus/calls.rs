@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::cast::{Ask, Doubles, Note};
 use super::inbox::Inbox;
-use super::stage::{SLACK, SOON, Stage, up};
+use super::stage::{SOON, Stage, slack, up};
 use crate::left_out::Verdict;
 use crate::wait;
 
@@ -53,7 +53,7 @@ pub(crate) async fn a_call_ends_at_its_deadline_and_its_answer_is_late(stage: &m
     let begun = Instant::now();
     let error = ask(&caller, 1).await.unwrap_err();
     assert!(matches!(error, CallError::Timeout { .. }), "{error}");
-    assert!((within..within + SLACK).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    assert!((within..within + slack()).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     let events = &caller.env().events;
     wait::until(SOON, "the late answer", async || events.count(EventKind::LateAnswer) == 1).await;
     assert_eq!((events.count(EventKind::DuplicateAnswer), events.count(EventKind::CallFailed)), (0, 1));

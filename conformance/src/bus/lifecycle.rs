@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout};
 use super::calls::ask;
 use super::cast::{Doubles, Note};
 use super::inbox::Inbox;
-use super::stage::{SLACK, SOON, Stage, publish};
+use super::stage::{SOON, Stage, publish, slack};
 use crate::left_out::{LeftOut, Verdict};
 
 /// A bus is made without a word to its server: at an address that takes a connection and says nothing, it is there at
@@ -20,7 +20,7 @@ pub(crate) async fn it_is_made_without_a_word_to_its_server(stage: &mut Stage) -
     let config = config.ok_or_else(|| LeftOut("its place has no `bus_at`".into()))?;
     let begun = Instant::now();
     let bus = config.start(stage.env()).unwrap();
-    assert!(begun.elapsed() < SLACK, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < slack(), "{:?}", begun.elapsed());
     let description = timeout(SOON, bus.describe()).await.unwrap().unwrap();
     assert!(!matches!(description.connection, ConnectionState::Up), "{description:?}");
     assert_eq!(bus.connection(), description.connection);

@@ -17,12 +17,14 @@ use super::place::AnyBusPlace;
 use super::{BusPromises, Raw};
 use crate::left_out::LeftOut;
 use crate::proxy::{Mode, Proxy};
-use crate::wait;
+use crate::wait::{self, patience};
 
 /// For what comes at once, on a machine that has much to do.
 pub(crate) const SOON: Duration = Duration::from_secs(15);
 /// How much later than its time a thing may be on such a machine.
-pub(crate) const SLACK: Duration = Duration::from_millis(1_500);
+pub(crate) fn slack() -> Duration {
+    Duration::from_millis(1_500) * patience()
+}
 
 /// The place of one case, and a prefix that nobody else has.
 pub(crate) struct Stage {
@@ -169,14 +171,14 @@ impl Line {
     /// Waits until this bus has found that it hears nothing.
     pub(crate) async fn found_by(&self, bus: &Bus) {
         let begun = Instant::now();
-        down(bus, self.promises.notices_within + SLACK).await;
+        down(bus, self.promises.notices_within + slack()).await;
         println!("measured: found after {:?}", begun.elapsed());
     }
 
     /// Waits until this bus has its connection again.
     pub(crate) async fn regained_by(&self, bus: &Bus) {
         let begun = Instant::now();
-        up_within(bus, self.promises.back_within + SLACK).await;
+        up_within(bus, self.promises.back_within + slack()).await;
         println!("measured: back after {:?}", begun.elapsed());
     }
 }

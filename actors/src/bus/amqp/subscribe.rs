@@ -28,28 +28,46 @@ pub(super) async fn subscribe(shared: Rc<Shared>, subscribe: Subscribe) {
     };
     let deadline = crate::clock::after(shared.context.env.limits.send_deadline);
     shared.subscriptions.insert(signal.clone(), id, inlet);
+    let mut bind = Box::pin(bind(shared.clone(), signal.clone(), key, deadline));
+    let mut is_answered = false;
     let bound = async {
-        loop {
-            match change(&shared, deadline, Change::Bind, &key).await {
-                // Those who know of the loss first have to run before there is a sense in trying again.
-                Err(CommandError::NotSent(_) | CommandError::Unknown(_)) if Instant::now() < deadline => {
-                    sleep(PAUSE).await;
-                }
-                ended => return ended,
-            }
-        }
+        let ended = (&mut bind).await;
+        is_answered = true;
+        ended
     };
     let failed = match done_by(deadline, &what(), bound).await {
         Ok(()) => return reply.send(Ok(())),
         Err(error) => error,
     };
     shared.subscriptions.remove(id);
+    if !is_answered {
+        // It is not left before the server has answered: then the binding can be taken back.
+        actix_rt::spawn(async move { drop(bind.await) });
+    }
     reply.send(Err(match failed {
         CommandError::Refused { message, .. } => Error::Refused { what: what(), reason: message },
         CommandError::NotSent(reason) | CommandError::Unknown(reason) => {
             Error::Unreachable { what: "bus", address: shared.connection.endpoint().to_string(), reason }
         }
     }));
+}
+
+/// Binds, and tries again until the deadline. Who has given the subscription up meanwhile needs no binding: those signals would
+/// come for nobody.
+async fn bind(shared: Rc<Shared>, signal: Arc<str>, key: ShortString, deadline: Instant) -> Result<(), CommandError> {
+    loop {
+        match change(&shared, deadline, Change::Bind, &key).await {
+            // Those who know of the loss first have to run before there is a sense in trying again.
+            Err(CommandError::NotSent(_) | CommandError::Unknown(_)) if Instant::now() < deadline => {
+                sleep(PAUSE).await;
+            }
+            Ok(()) if !shared.subscriptions.hears(&signal) => {
+                unbind(shared, signal).await;
+                return Ok(());
+            }
+            ended => return ended,
+        }
+    }
 }
 
 /// Ends the binding of a signal that nobody here hears any more.

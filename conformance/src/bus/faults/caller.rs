@@ -8,7 +8,7 @@ use tokio::time::{Duration, Instant, timeout};
 use crate::bus::calls::ask;
 use crate::bus::cast::Doubles;
 use crate::bus::faults::slow::{self, Trip};
-use crate::bus::stage::{HASTE, SLACK, SOON, Stage, Way, down, up};
+use crate::bus::stage::{HASTE, SOON, Stage, Way, down, slack, up};
 use crate::left_out::Verdict;
 use crate::wait;
 
@@ -22,7 +22,7 @@ pub(crate) async fn a_loss_ends_what_waits_for_an_answer(stage: &mut Stage) -> V
     let begun = Instant::now();
     line.proxy.drop_all().await;
     let error = call.await.unwrap().unwrap_err().to_string();
-    assert!(begun.elapsed() < SLACK, "{:?}: {error}", begun.elapsed());
+    assert!(begun.elapsed() < slack(), "{:?}: {error}", begun.elapsed());
     assert!(error.contains("disconnected"), "{error}");
     assert_eq!(ask(&caller, 3).await.unwrap(), 6);
     answers.stop().await;
@@ -62,7 +62,7 @@ pub(crate) async fn reused_while_down_a_caller_fails_each_time_and_recovers_with
         let not_sent = matches!(&error, CallError::NotSent { source: SendError::NotSent { .. }, .. });
         assert!(not_sent, "{error}");
         let took = begun.elapsed();
-        assert!(took >= 2 * HASTE - Duration::from_millis(10) && took < 2 * HASTE + SLACK, "{took:?}");
+        assert!(took >= 2 * HASTE - Duration::from_millis(10) && took < 2 * HASTE + slack(), "{took:?}");
     }
     line.mend().await;
     line.regained_by(&caller).await;
@@ -115,7 +115,7 @@ pub(crate) async fn a_slow_network_is_no_outage_for_a_caller(stage: &mut Stage) 
 async fn ends_in_time(call: impl Future<Output = Result<u64, CallError>>) -> CallError {
     let begun = Instant::now();
     let error = call.await.unwrap_err();
-    assert!(begun.elapsed() < 2 * HASTE + SLACK, "{:?}: {error}", begun.elapsed());
+    assert!(begun.elapsed() < 2 * HASTE + slack(), "{:?}: {error}", begun.elapsed());
     error
 }
 

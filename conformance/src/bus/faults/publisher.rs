@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 use crate::bus::cast::Note;
 use crate::bus::faults::slow::{self, AT_ONCE, Trip};
 use crate::bus::inbox::Inbox;
-use crate::bus::stage::{HASTE, SLACK, SOON, Stage, Way, down, publish, up};
+use crate::bus::stage::{HASTE, SOON, Stage, Way, down, publish, slack, up};
 use crate::left_out::Verdict;
 use crate::wait;
 
@@ -19,7 +19,7 @@ use crate::wait;
 async fn fails_in_time(bus: &Bus, n: u64) -> SendError {
     let begun = Instant::now();
     let failed = bus.publish("me", &Note { n }).await;
-    assert!(begun.elapsed() < HASTE + SLACK, "{n} took {:?}: {failed:?}", begun.elapsed());
+    assert!(begun.elapsed() < HASTE + slack(), "{n} took {:?}: {failed:?}", begun.elapsed());
     match failed {
         Err(Error::Send(error)) => error,
         other => panic!("{n}: {other:?}"),

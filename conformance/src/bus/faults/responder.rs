@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::bus::calls::ask;
 use crate::bus::cast::Doubles;
 use crate::bus::faults::slow::{self, Trip};
-use crate::bus::stage::{HASTE, SLACK, SOON, Stage, Way, down, up};
+use crate::bus::stage::{HASTE, SOON, Stage, Way, down, slack, up};
 use crate::left_out::Verdict;
 use crate::wait;
 
@@ -40,7 +40,7 @@ pub(crate) async fn its_callers_end_in_time_and_are_answered_when_it_is_back(sta
         down(answers.bus(), SOON).await;
         let begun = tokio::time::Instant::now();
         let error = ask(&caller, n).await.unwrap_err();
-        assert!(unanswered(&error) && begun.elapsed() < 2 * HASTE + SLACK, "{:?}: {error}", begun.elapsed());
+        assert!(unanswered(&error) && begun.elapsed() < 2 * HASTE + slack(), "{:?}: {error}", begun.elapsed());
         line.mend().await;
         line.regained_by(answers.bus()).await;
     }

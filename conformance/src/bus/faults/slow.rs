@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use crate::bus::calls::ask;
-use crate::bus::stage::{Line, SLACK, up};
+use crate::bus::stage::{Line, slack, up};
 use crate::proxy::Mode;
 
 /// So many things happen at once.
@@ -36,7 +36,7 @@ pub(super) async fn is_no_outage(line: &Line, bus: &Bus, trip: Trip, round: impl
         round(n).await;
         let took = begun.elapsed();
         assert!((least..SHARED).contains(&took), "{AT_ONCE} at once, of which each takes {least:?}, took {took:?}");
-        sleep(line.promises.notices_within + SLACK).await;
+        sleep(line.promises.notices_within + slack()).await;
     }
     assert_eq!(bus.env().events.count(EventKind::Disconnected), 0);
 }

@@ -143,7 +143,7 @@ impl Out {
     }
 
     /// Gives up what is past its deadline.
-    pub(super) fn give_up_due(&mut self, now: Instant) -> Vec<Box<Job>> {
+    pub(super) fn give_up_due(&mut self, now: Instant) -> Vec<Job> {
         let mut due = Vec::new();
         for one in self.all.values_mut() {
             if let Message::Wanted(job) = &one.message
@@ -151,7 +151,7 @@ impl Out {
             {
                 let id = Message::GivenUp(job.properties.message_id().clone());
                 if let Message::Wanted(job) = std::mem::replace(&mut one.message, id) {
-                    due.push(job);
+                    due.push(*job);
                 }
             }
         }
@@ -159,9 +159,9 @@ impl Out {
         due
     }
 
-    pub(super) fn take_all(&mut self) -> Vec<Box<Job>> {
+    pub(super) fn take_all(&mut self) -> Vec<Job> {
         let all = std::mem::take(self).all.into_values();
-        all.filter_map(|one| if let Message::Wanted(job) = one.message { Some(job) } else { None }).collect()
+        all.filter_map(|one| if let Message::Wanted(job) = one.message { Some(*job) } else { None }).collect()
     }
 
     pub(super) fn earliest(&self) -> Option<Instant> {
