@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use formicary_actors::broker::{Broker, Intake};
 use formicary_actors::contract::{ConnectionState, DedupBy, Letters};
 use formicary_actors::{Error, SendError};
 use serde_json::json;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::fate::{Fate, Fates, held_against, try_send};
 use super::fault::Fault;
@@ -69,20 +68,7 @@ async fn is_there_when_it_is_heard(stage: &Stage, proxy: &Proxy, sender: &Broker
     let broker = stage.behind_in(proxy, hasty);
     up(&broker, SOON).await;
     Fault::Unheard.begin(proxy).await;
-    let ask = async || Taker::try_with(&broker, "mailer", 4, |intake| intake).await;
-    let mut asking = pin!(ask());
-    // It may fail, or wait for a server that hears it.
-    let said = timeout(slack(), &mut asking).await;
-    assert!(!matches!(said, Ok(Ok(_))), "it consumes, and its server does not know");
-    Fault::Unheard.end(proxy).await;
-    let said = match said {
-        Ok(said) => said,
-        Err(_) => asking.await,
-    };
-    let taker = match said {
-        Ok(taker) => taker,
-        Err(_) => until(SOON, "a consumer", ask).await,
-    };
+    let taker = Taker::asked_for_before(&broker, async || Fault::Unheard.end(proxy).await).await;
     send(sender, "mailer", 1..2).await;
     taker.ack(&taker.one().await).await;
     Ok(())

@@ -2,16 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
-use std::pin::pin;
 use std::time::Duration;
 
 use formicary_actors::contract::{Outcome, Settlement};
 use formicary_actors::events::EventKind;
 use serde_json::json;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::consumers::down;
-use super::stage::{Stage, slack, up};
+use super::stage::{Stage, up};
 use super::taker::{SOON, Taker, number, send};
 use crate::left_out::Verdict;
 use crate::proxy::Mode;
@@ -78,24 +77,14 @@ pub(crate) async fn a_consumer_refused_at_first_is_there_when_it_is_let_in(stage
     proxy.refuse().await;
     let (broker, other) = (stage.behind(&proxy), stage.broker());
     send(&other, "mailer", 0..3).await;
-    let ask = async || Taker::try_with(&broker, "mailer", 4, |intake| intake).await;
-    let mut asking = pin!(ask());
-    // Long enough for the longest wait between two attempts. It may fail meanwhile, or wait for a server that lets it in.
-    let said = timeout(slack(), &mut asking).await;
-    assert!(!matches!(said, Ok(Ok(_))), "it consumes, and there is nobody");
-    down(&broker, SOON).await;
-    proxy.accept().await;
-    let let_in = Instant::now();
-    up(&broker, stage.promises.back_within).await;
-    stage.report(format_args!("connected {:?} after it was let in", let_in.elapsed()));
-    let said = match said {
-        Ok(said) => said,
-        Err(_) => asking.await,
+    let let_in = async || {
+        down(&broker, SOON).await;
+        proxy.accept().await;
+        let let_in = Instant::now();
+        up(&broker, stage.promises.back_within).await;
+        stage.report(format_args!("connected {:?} after it was let in", let_in.elapsed()));
     };
-    let taker = match said {
-        Ok(taker) => taker,
-        Err(_) => until(SOON, "a consumer", ask).await,
-    };
+    let taker = Taker::asked_for_before(&broker, let_in).await;
     let got = taker.next(3).await;
     assert_eq!(got.iter().map(number).collect::<BTreeSet<_>>(), (0..3).collect());
     for one in &got {

@@ -1,6 +1,7 @@
 //! A consumer that keeps what it gets.
 
 use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use formicary_actors::Error;
 use formicary_actors::broker::{Broker, Intake};
 use formicary_actors::contract::{ConsumerId, Delivered, DeliveryInlet, Outcome, SettleError, Settlement, Settlements};
 use serde_json::json;
+use tokio::time::timeout;
 
+use super::stage::slack;
 use crate::wait::until;
 
 /// What should come soon, and may be late on a busy machine.
@@ -59,6 +62,24 @@ impl Taker {
         let intake = Intake::new(queue, many(credit), "agent.handler", tray.clone());
         let id = broker.consume_with(ask(intake)).await?;
         Ok(Self { broker: broker.clone(), id, tray })
+    }
+
+    /// One that is asked for while no server hears it, and then `heard` ends that: the asking may fail at first, or wait.
+    pub async fn asked_for_before(broker: &Broker, heard: impl AsyncFnOnce()) -> Self {
+        let ask = async || Self::try_with(broker, "mailer", 4, |intake| intake).await;
+        let mut asking = pin!(ask());
+        // Long enough for the longest wait between two attempts.
+        let said = timeout(slack(), &mut asking).await;
+        assert!(!matches!(said, Ok(Ok(_))), "it consumes, and no server knows");
+        heard().await;
+        let said = match said {
+            Ok(said) => said,
+            Err(_) => asking.await,
+        };
+        match said {
+            Ok(taker) => taker,
+            Err(_) => until(SOON, "a consumer", ask).await,
+        }
     }
 
     /// The next so many, in the order in which they came.
