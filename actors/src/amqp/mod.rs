@@ -11,6 +11,7 @@
 //!
 //! Everything here lives on one thread (an actix arbiter), and the driver has one thread more for each connection.
 
+mod alarm;
 mod config;
 mod connection;
 mod deadline;
@@ -28,6 +29,7 @@ mod stream;
 mod tests;
 mod unconfirmed;
 
+pub(crate) use alarm::Alarm;
 pub use config::AmqpConfig;
 pub(crate) use config::{Backlog, QueueKind};
 pub use connection::{Connection, Observer, Prepare};

@@ -2,32 +2,26 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::Poll;
 
 use lapin::message::BasicReturnMessage;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::line::{Line, Numbered};
 use super::live::Live;
 use super::names::take_apart;
 use super::shared::Shared;
-use crate::amqp::{CommandError, Fate, Unconfirmed};
+use crate::amqp::{Alarm, CommandError, Fate, Unconfirmed};
 use crate::error::CallError;
 use crate::waiter::Fail;
-
-/// Deadlines are looked at no more often than this, however many there are.
-const TICK: Duration = Duration::from_millis(5);
 
 pub(super) async fn run(shared: Rc<Shared>) {
     let line = &shared.line;
     let mut out = Unconfirmed::default();
     let mut current: Option<Rc<Live>> = None;
     let waited = Cell::new(false);
-    let mut rang = Instant::now();
-    let mut alarm = pin!(sleep_until(rang));
+    let mut alarm = Alarm::new();
     loop {
         let room = line.most_out().saturating_sub(out.len());
         // No waker in here: what changes the line or the connection wakes this task, which asks everything again.
@@ -48,10 +42,7 @@ pub(super) async fn run(shared: Rc<Shared>) {
                 }
                 line.ended_some();
             }
-            () = poll_fn(|cx| poll_alarm(line, alarm.as_mut(), rang + TICK, cx)) => {
-                rang = Instant::now();
-                line.sweep(rang, || shared.refusal());
-            }
+            now = poll_fn(|cx| alarm.poll(line.alarm(), cx)) => line.sweep(now, || shared.refusal()),
             live = turn => {
                 if !is_same(&current, &live) {
                     // Nobody waits for what is left of the connection before.
@@ -84,16 +75,6 @@ fn is_same(current: &Option<Rc<Live>>, live: &Rc<Live>) -> bool {
 /// on the next one until it is known what became of it.
 fn may_begin(line: &Line, current: &Option<Rc<Live>>, live: &Rc<Live>) -> bool {
     is_same(current, live) || line.is_nothing_out()
-}
-
-/// Ready at the first deadline. It may have come nearer since the last poll.
-fn poll_alarm(line: &Line, mut alarm: Pin<&mut Sleep>, earliest: Instant, cx: &mut Context<'_>) -> Poll<()> {
-    let Some(deadline) = line.alarm() else { return Poll::Pending };
-    let at = deadline.max(earliest);
-    if alarm.deadline() != at {
-        alarm.as_mut().reset(at);
-    }
-    alarm.poll(cx)
 }
 
 fn came_back(shared: &Shared, live: &Rc<Live>, place: u64, fate: Fate) {

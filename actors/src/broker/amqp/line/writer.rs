@@ -2,25 +2,23 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use lapin::Channel;
 use lapin::options::ConfirmSelectOptions;
 use tokio::sync::Notify;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use super::out::{Answer, Returned};
 use super::queue::Queue;
-use crate::amqp::{CommandError, Connection, Fate, Link, Message, Unconfirmed};
+use crate::amqp::{Alarm, CommandError, Connection, Fate, Link, Message, Unconfirmed};
 use crate::broker::amqp::properties;
 use crate::broker::amqp::topology::{Address, Topology};
 use crate::broker::pause::Pause;
 
-/// Deadlines are looked at no more often than this, however many there are.
-const TICK: Duration = Duration::from_millis(5);
 /// So long one wait for the connection or a declaration is; then the writer looks around.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -47,18 +45,14 @@ pub(super) async fn run(writer: Writer) {
     let mut out = Unconfirmed::default();
     let mut turn = pin!(writer.turn());
     let mut gone = pin!(writer.gone());
-    let mut rang = Instant::now();
-    let mut alarm = pin!(sleep_until(rang));
+    let mut alarm = Alarm::new();
     loop {
         writer.out.set(out.len());
         tokio::select! {
             biased;
             () = poll_fn(|cx| writer.queue.poll_over(cx)) => return,
             fates = poll_fn(|cx| out.poll_fates(cx)) => writer.came_back(fates),
-            () = poll_fn(|cx| poll_alarm(&writer.queue, alarm.as_mut(), rang + TICK, cx)) => {
-                rang = Instant::now();
-                writer.queue.sweep(rang);
-            }
+            now = poll_fn(|cx| alarm.poll(writer.queue.alarm(), cx)) => writer.queue.sweep(now),
             () = &mut gone => {
                 writer.session.borrow_mut().take_if(|session| !writer.is_up(session));
                 gone.set(writer.gone());
@@ -74,16 +68,6 @@ pub(super) async fn run(writer: Writer) {
             }
         }
     }
-}
-
-/// Ready at the first deadline. It may have come nearer since the last poll.
-fn poll_alarm(queue: &Queue, mut alarm: Pin<&mut Sleep>, earliest: Instant, cx: &mut Context<'_>) -> Poll<()> {
-    let Some(deadline) = queue.alarm() else { return Poll::Pending };
-    let at = deadline.max(earliest);
-    if alarm.deadline() != at {
-        alarm.as_mut().reset(at);
-    }
-    alarm.poll(cx)
 }
 
 impl Writer {

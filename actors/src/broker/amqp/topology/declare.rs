@@ -1,151 +1,32 @@
-//! What has to be at the server before a message can go somewhere: queues, exchanges, bindings.
+//! Declares what is missing: queues with their dead letters, exchanges, bindings, queues of delays.
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use formicary_protocol::{Declarations, QueueDeclaration};
+use formicary_protocol::QueueDeclaration;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, ExchangeKind};
 use tokio::time::{Instant, sleep_until};
 
-use super::limit;
-use super::names::{self, short};
-use crate::Env;
-use crate::amqp::{CommandError, Connection, Link, QueueKind};
+use super::{Place, To, Topology};
+use crate::amqp::{CommandError, Link, QueueKind};
+use crate::broker::amqp::names::{self, short};
+use crate::broker::amqp::{headers, limit};
 use crate::broker::pause::Pause;
-use crate::events::Events;
 
 /// A queue of delays that is not used goes away by itself so long after the longest time that a message is in it.
 const UNUSED: Duration = Duration::from_secs(60);
-/// So long after it was declared, messages are still put into it.
-const FRESH: Duration = Duration::from_secs(20);
 /// How often a queue that does not run yet is asked for again: for 350 ms in all, since others wait behind it.
 const BEGINNING: usize = 3;
 const NOT_FOUND: u16 = 404;
 
-/// Where a message goes.
-#[derive(Debug, Clone)]
-pub(super) struct To {
-    pub(super) queue: Arc<str>,
-    pub(super) place: Place,
-    /// The server keeps it back for so many milliseconds.
-    pub(super) delay_ms: u64,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum Place {
-    /// As the queue is declared: into it, or with a topic to its exchange.
-    Declared(Option<ShortString>),
-    /// Into the queue, past its exchange.
-    Itself,
-    /// To its dead letters.
-    Dead,
-}
-
-/// The same for the server.
-#[derive(Debug, Clone)]
-pub(super) struct Address {
-    pub(super) exchange: ShortString,
-    pub(super) key: ShortString,
-}
-
-/// What was declared on one connection; on the next all is declared anew, since a server may forget.
-pub(super) struct Topology {
-    connection: Connection,
-    declarations: Arc<Declarations>,
-    kind: QueueKind,
-    events: Events,
-    generation: Cell<u64>,
-    /// By name, with what is beside it, and when.
-    known: RefCell<BTreeMap<Arc<str>, Instant>>,
-    /// The queues of delays of each queue, those of connections before too. There are fewer than 130 lengths.
-    delays: RefCell<BTreeMap<Arc<str>, BTreeSet<Arc<str>>>>,
-}
-
 impl Topology {
-    pub(super) fn new(connection: Connection, env: &Env, kind: QueueKind) -> Self {
-        let (declarations, events) = (env.declarations.clone(), env.events.clone());
-        let (generation, known, delays) = (Cell::default(), RefCell::default(), RefCell::default());
-        Self { connection, declarations, kind, events, generation, known, delays }
-    }
-
-    pub(super) fn is_persistent(&self) -> bool {
-        self.kind != QueueKind::Microagent
-    }
-
-    /// The address, if all is declared.
-    pub(super) fn address(&self, to: &To) -> Option<Address> {
-        let link = self.connection.now()?;
-        let at = |exchange: &str, key: &str| Some(Address { exchange: short(exchange)?, key: short(key)? });
-        if link.generation() != self.generation.get() || !self.knows(&to.queue) {
-            return None;
-        }
-        let exchange = self.exchange_of(&to.queue);
-        match (&to.place, exchange) {
-            (Place::Dead, _) => at("", &names::dead(&to.queue)),
-            (Place::Declared(topic), Some(exchange)) => {
-                let key = match topic {
-                    Some(topic) => topic.clone(),
-                    None => short(&to.queue)?,
-                };
-                let exchange = match self.delay_name(to) {
-                    Some(name) if !self.knows_fresh(&name) => return None,
-                    Some(name) => short(&name)?,
-                    None => short(exchange)?,
-                };
-                Some(Address { exchange, key })
-            }
-            _ => match self.delay_name(to) {
-                Some(name) if !self.knows_fresh(&name) => None,
-                Some(name) => at("", &name),
-                None => at("", &to.queue),
-            },
-        }
-    }
-
-    fn knows(&self, name: &str) -> bool {
-        self.known.borrow().contains_key(name)
-    }
-
-    fn knows_fresh(&self, name: &str) -> bool {
-        self.known.borrow().get(name).is_some_and(|since| since.elapsed() < FRESH)
-    }
-
-    fn exchange_of(&self, queue: &str) -> Option<&str> {
-        self.declarations.queue(queue)?.exchange.as_deref()
-    }
-
-    /// The name of the queue of delays.
-    fn delay_name(&self, to: &To) -> Option<String> {
-        if to.delay_ms == 0 || matches!(to.place, Place::Dead) {
-            return None;
-        }
-        let most_ms = names::bucket(to.delay_ms);
-        let exchange = self.exchange_of(&to.queue).filter(|_| matches!(to.place, Place::Declared(_)));
-        Some(match exchange {
-            Some(exchange) => names::delayed_to(exchange, most_ms),
-            None => names::delayed(&to.queue, most_ms),
-        })
-    }
-
-    /// Something that was declared is gone: it is declared again before it is used.
-    pub(super) fn forget(&self) {
-        self.known.borrow_mut().clear();
-    }
-
-    /// The queues of delays of a queue that this process knows.
-    pub(super) fn delays_of(&self, queue: &str) -> Vec<Arc<str>> {
-        self.delays.borrow().get(queue).into_iter().flatten().cloned().collect()
-    }
-
     /// Declares what is missing for the address.
     ///
     /// # Errors
     /// [`CommandError::Refused`] when the server will refuse it again.
-    pub(super) async fn declare(&self, to: &To, deadline: Instant) -> Result<(), CommandError> {
+    pub(in super::super) async fn declare(&self, to: &To, deadline: Instant) -> Result<(), CommandError> {
         let link = self.connection.link(deadline).await?;
         if self.generation.replace(link.generation()) != link.generation() {
             self.known.borrow_mut().clear();
@@ -257,14 +138,14 @@ impl Topology {
         let mut arguments = self.arguments();
         arguments.insert("x-expires".into(), AMQPValue::LongLongInt(expires));
         let exchange = self.exchange_of(&to.queue).filter(|_| matches!(to.place, Place::Declared(_)));
-        arguments.insert("x-dead-letter-exchange".into(), super::headers::text(exchange.unwrap_or_default()));
+        arguments.insert("x-dead-letter-exchange".into(), headers::text(exchange.unwrap_or_default()));
         if exchange.is_none() {
-            arguments.insert("x-dead-letter-routing-key".into(), super::headers::text(&to.queue));
+            arguments.insert("x-dead-letter-routing-key".into(), headers::text(&to.queue));
         }
         if self.kind == QueueKind::Quorum {
             // Otherwise a message may be lost between the two queues when a server dies.
-            arguments.insert("x-dead-letter-strategy".into(), super::headers::text("at-least-once"));
-            arguments.insert("x-overflow".into(), super::headers::text("reject-publish"));
+            arguments.insert("x-dead-letter-strategy".into(), headers::text("at-least-once"));
+            arguments.insert("x-overflow".into(), headers::text("reject-publish"));
         }
         let declared = channel.queue_declare(self.name(name)?, self.options(), arguments);
         link.answered(declared).await.map_err(|error| self.otherwise("queue", name, error))?;
@@ -292,7 +173,7 @@ impl Topology {
     fn arguments(&self) -> FieldTable {
         let mut arguments = FieldTable::default();
         if self.kind == QueueKind::Quorum {
-            arguments.insert("x-queue-type".into(), super::headers::text("quorum"));
+            arguments.insert("x-queue-type".into(), headers::text("quorum"));
         }
         arguments
     }
@@ -318,19 +199,5 @@ impl Topology {
             },
             other => other,
         }
-    }
-}
-
-impl To {
-    pub(super) fn declared(queue: Arc<str>, topic: Option<ShortString>, delay_ms: u64) -> Self {
-        Self { queue, place: Place::Declared(topic), delay_ms }
-    }
-
-    pub(super) fn itself(queue: Arc<str>, delay_ms: u64) -> Self {
-        Self { queue, place: Place::Itself, delay_ms }
-    }
-
-    pub(super) fn dead(queue: Arc<str>) -> Self {
-        Self { queue, place: Place::Dead, delay_ms: 0 }
     }
 }
