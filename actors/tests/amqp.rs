@@ -20,6 +20,8 @@ mod connections;
 mod deaf;
 #[path = "amqp/endings.rs"]
 mod endings;
+#[path = "amqp/narrow.rs"]
+mod narrow;
 #[path = "amqp/odd.rs"]
 mod odd;
 #[path = "amqp/outbox.rs"]

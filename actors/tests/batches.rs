@@ -1,4 +1,4 @@
-//! Consumers of batches, in memory with a paused clock and on a real Redis.
+//! Consumers of batches, in memory with a paused clock, on a real Redis and on a real RabbitMQ.
 #![allow(clippy::unwrap_used, reason = "the lint's own exception for tests does not reach their helpers")]
 
 #[path = "agents/common.rs"]
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use common::*;
 
-on_both! {
+on_each! {
     a_batch_is_handed_out_when_it_is_full_or_its_first_message_has_waited,
     what_cannot_be_decoded_spoils_no_batch,
     each_item_is_settled_on_its_own,
@@ -29,6 +29,7 @@ on_both! {
     batches_run_beside_each_other_up_to_the_concurrency,
     each_item_has_its_own_attempts_and_its_own_end,
     what_a_panic_ends_is_given_up_by_the_next_instance_in_order,
+    [not on RabbitMQ: it remembers no keys]
     of_alike_messages_a_batch_holds_the_first,
 }
 

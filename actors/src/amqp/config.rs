@@ -81,7 +81,7 @@ impl AmqpConfig {
     }
 
     /// An idle connection is asked for a sign of life after this time; one that is half open is found within twice of
-    /// it. Default 5 s, at least 10 ms.
+    /// it. Default 5 s, at least 10 ms. A large message may take longer to arrive: each piece of it is a sign of life.
     #[must_use]
     pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
         self.settings.heartbeat = heartbeat.max(Duration::from_millis(10));

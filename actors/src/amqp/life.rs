@@ -70,7 +70,7 @@ fn up(shared: &Shared, link: &Rc<Link>, was_down: bool) {
 async fn watch(shared: &Shared, link: &Link) -> ConnectError {
     let alive = connection::watch(
         shared.settings.heartbeat,
-        &link.activity,
+        || link.activity(),
         // A blocked connection is not read by the server; its own heartbeat still comes.
         || link.blocked.borrow().is_some(),
         || ping(link),

@@ -2,6 +2,7 @@
 
 use super::gate::Gate;
 use super::mend::Mended;
+use super::stream::Pieces;
 use super::{CommandError, ConnectError, Endpoint, Settings, socket};
 use lapin::Channel;
 use lapin::options::BasicQosOptions;
@@ -15,8 +16,10 @@ pub struct Link {
     control: Channel,
     generation: u64,
     answer_timeout: Duration,
-    /// Counts what came from the server. While it moves, no sign of life is asked for.
-    pub(super) activity: Cell<u64>,
+    /// Counts what came from the server.
+    activity: Cell<u64>,
+    /// Counts the pieces of large bodies.
+    pieces: Arc<Pieces>,
     pub(super) broken: watch::Sender<Option<ConnectError>>,
     pub(super) blocked: watch::Sender<Option<Arc<str>>>,
     /// What was odd in what came.
@@ -41,6 +44,7 @@ impl Link {
             generation,
             answer_timeout: settings.answer_timeout,
             activity: Cell::new(0),
+            pieces: seen.pieces,
             broken: watch::Sender::new(None),
             blocked: watch::Sender::new(None),
             mended: seen.mended,
@@ -112,6 +116,11 @@ impl Link {
     /// Something came from the server.
     pub fn saw_activity(&self) {
         self.activity.set(self.activity.get().wrapping_add(1));
+    }
+
+    /// While it moves, no sign of life is asked for.
+    pub(super) fn activity(&self) -> u64 {
+        self.activity.get().wrapping_add(self.pieces.count())
     }
 
     /// Which is told of each delivery that is taken, of consumers without acknowledgements.

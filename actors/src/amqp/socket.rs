@@ -2,7 +2,7 @@
 
 use super::gate::Gate;
 use super::mend::Mended;
-use super::stream::{self, Bytes, Stream};
+use super::stream::{self, Bytes, Pieces, Stream};
 use super::{ConnectError, Endpoint, Settings};
 use crate::connection::url::bare;
 use lapin::tcp::AsyncTcpStream;
@@ -31,6 +31,7 @@ impl Drop for Socket {
 pub(super) struct Seen {
     pub(super) mended: Arc<Mended>,
     pub(super) gate: Arc<Gate>,
+    pub(super) pieces: Arc<Pieces>,
 }
 
 /// Connects and logs in.
@@ -41,7 +42,8 @@ pub(super) async fn connect(
 ) -> Result<(Connection, Socket, Seen), ConnectError> {
     let (stream, socket) = open(endpoint, settings).await?;
     let (mended, gate) = (Arc::new(Mended::default()), Arc::new(Gate::new(settings.read_ahead)));
-    let stream = Stream::new(stream, mended.clone(), gate.clone());
+    let seen = Seen { mended, gate, pieces: Arc::default() };
+    let stream = Stream::new(stream, &seen);
     // The driver has a thread from here on, and asks for the stream there, once.
     let stream = Mutex::new(Some(stream));
     let properties = ConnectionProperties::default().with_connection_name(name.into());
@@ -57,7 +59,7 @@ pub(super) async fn connect(
         properties,
     );
     let connection = connected.await.map_err(|error| refused(&error, settings))?;
-    Ok((connection, socket, Seen { mended, gate }))
+    Ok((connection, socket, seen))
 }
 
 async fn open(endpoint: &Endpoint, settings: &Settings) -> Result<(Box<dyn Bytes>, Socket), ConnectError> {

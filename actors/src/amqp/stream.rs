@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,8 @@ use futures_util::Stream as Items;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::gate::Gate;
-use super::mend::Mended;
 use super::screen::Screen;
+use super::socket::Seen;
 
 /// Anything that tokio reads and writes.
 pub(super) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -31,13 +32,30 @@ pub(super) struct Stream {
     bytes: Box<dyn Bytes>,
     screen: Screen,
     gate: Arc<Gate>,
+    pieces: Arc<Pieces>,
     /// What a write failed on, until we know the last words of the server.
     failed: Option<io::Error>,
 }
 
+/// How many pieces of large bodies came. On a narrow line a message may need longer than a server may be silent, and nothing
+/// else comes until it is there. Heartbeats do not count: a server that does not hear us sends them too.
+#[derive(Default)]
+pub(super) struct Pieces(AtomicU64);
+
+impl Pieces {
+    fn came(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 impl Stream {
-    pub(super) fn new(bytes: Box<dyn Bytes>, mended: Arc<Mended>, gate: Arc<Gate>) -> Self {
-        Self { bytes, screen: Screen::new(mended, gate.clone()), gate, failed: None }
+    pub(super) fn new(bytes: Box<dyn Bytes>, seen: &Seen) -> Self {
+        let screen = Screen::new(seen.mended.clone(), seen.gate.clone());
+        Self { bytes, screen, gate: seen.gate.clone(), pieces: seen.pieces.clone(), failed: None }
     }
 
     /// What comes from the socket.
@@ -115,6 +133,7 @@ impl futures_io::AsyncRead for Stream {
             if past > 0 {
                 let count = ready!(this.read(cx, &mut into[..past]))?;
                 this.screen.passed(count);
+                this.pieces.came();
                 return Poll::Ready(Ok(count));
             }
             ready!(this.gate.poll_open(cx));

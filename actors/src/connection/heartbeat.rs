@@ -1,6 +1,6 @@
 //! Is anybody there? A ping on an idle connection, and how to tell a dead peer from a stall of our own.
 
-use std::{cell::Cell, future::Future, pin::pin, time::Duration};
+use std::{future::Future, pin::pin, time::Duration};
 use tokio::time::{Instant, sleep};
 
 /// How long the other tasks of this thread get to fetch an answer that may lie in the socket already.
@@ -22,21 +22,22 @@ pub(crate) enum Pong {
 
 /// Returns, with the reason, when the peer does not answer.
 ///
-/// `activity` counts answers and messages: while it moves nothing is sent. `busy` is true while a blocking read holds the
+/// `activity` counts what comes, answers and messages at least: while it moves nothing is sent. `busy` is true while a blocking read holds the
 /// connection, which has a watch of its own.
 pub(crate) async fn watch<P: Future<Output = Pong>>(
     interval: Duration,
-    activity: &Cell<u64>,
+    activity: impl Fn() -> u64,
     busy: impl Fn() -> bool,
     ping: impl Fn() -> P,
 ) -> String {
     let limit = answer_time(interval);
-    let mut seen = activity.get();
+    let mut seen = activity();
     let mut quiet = 0;
     loop {
         sleep(interval / TICKS).await;
-        if activity.get() != seen || busy() {
-            (seen, quiet) = (activity.get(), 0);
+        let now = activity();
+        if now != seen || busy() {
+            (seen, quiet) = (now, 0);
             continue;
         }
         quiet += 1;
@@ -55,7 +56,7 @@ pub(crate) async fn watch<P: Future<Output = Pong>>(
                 Pong::Gone => std::future::pending().await,
             },
             () = overdue(limit) => {
-                if activity.get() == seen {
+                if activity() == seen {
                     return format!("no answer to a ping within {limit:?}");
                 }
             }

@@ -57,6 +57,9 @@ impl RedisConfig {
 
     /// An idle connection is asked for a sign of life after this time; one that is half open is found within twice of
     /// it. Default 5 s, at least 10 ms.
+    ///
+    /// What is on its way counts when it is there as a whole: where a line is so narrow that one answer (a signal, or the messages
+    /// that a consumer takes at once) needs longer than this, set it higher, or the connection is taken for dead.
     #[must_use]
     pub fn heartbeat(mut self, heartbeat: Duration) -> Self {
         self.settings.heartbeat = heartbeat.max(Duration::from_millis(10));

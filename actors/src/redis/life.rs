@@ -80,7 +80,7 @@ async fn watch(shared: &Shared, mut link: Link) -> ConnectError {
     let client = link.client.clone();
     let alive = connection::watch(
         shared.settings.heartbeat,
-        &shared.activity,
+        || shared.activity.get(),
         || shared.blocking.get() > 0,
         || ping(client.clone()),
     );

@@ -9,7 +9,7 @@ use formicary_actors::{HandlerError, Retry, block_on};
 
 use super::common::*;
 
-on_both! {
+on_each! {
     a_blocking_handler_holds_nobody_up,
     the_pool_has_as_many_threads_as_were_set,
     a_blocking_handler_has_its_concurrency,

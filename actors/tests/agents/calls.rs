@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 
 use super::common::*;
 
-on_both! {
+on_each! {
     a_call_is_answered_with_a_typed_value,
     nobody_listening_is_told_at_once,
     errors_of_the_answering_handler_come_back_apart,

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::common::*;
 
-on_both! {
+on_each! {
     warn_counts_and_delivers,
     reject_counts_and_refuses_with_the_path,
     off_looks_at_nothing,

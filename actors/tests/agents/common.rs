@@ -6,7 +6,7 @@ use formicary_actors::broker::MemoryBroker;
 use formicary_actors::bus::MemoryBus;
 use formicary_actors::group::{BrokerConfig, BusConfig, Group, GroupBuilder};
 
-/// Where a test runs: in memory with a paused clock, or on a real Redis.
+/// Where a test runs: in memory with a paused clock, on a real Redis, or on a real RabbitMQ.
 pub enum Stage {
     Memory {
         bus: MemoryBus,
@@ -14,6 +14,8 @@ pub enum Stage {
     },
     #[cfg(feature = "redis")]
     Redis(formicary_test_support::redis::Server),
+    #[cfg(feature = "amqp")]
+    RabbitMq(formicary_test_support::rabbitmq::Place<'static>),
 }
 
 impl Stage {
@@ -38,24 +40,50 @@ impl Stage {
             }
             #[cfg(feature = "redis")]
             Self::Redis(server) => group.bus(server.url().parse().unwrap()).broker(server.url().parse().unwrap()),
+            #[cfg(feature = "amqp")]
+            Self::RabbitMq(place) => group.bus(place.url().parse().unwrap()).broker(place.url().parse().unwrap()),
         }
     }
 
-    /// Publishes what another program might.
+    /// What a publish tells when so many hear it: RabbitMQ does not count them.
+    pub fn receivers(&self, count: u64) -> Option<u64> {
+        (!self.is_rabbitmq()).then_some(count)
+    }
+
+    pub fn is_rabbitmq(&self) -> bool {
+        #[cfg(feature = "amqp")]
+        return matches!(self, Self::RabbitMq(_));
+        #[cfg(not(feature = "amqp"))]
+        false
+    }
+
+    /// Publishes what another program might, to a channel as Redis names it.
     pub async fn publish_raw(&self, channel: &[u8], body: &[u8]) {
         match self {
             Self::Memory { bus, .. } => drop(bus.publish_raw(channel, body)),
             #[cfg(feature = "redis")]
             Self::Redis(server) => drop(server.command(&[b"PUBLISH", channel, body]).await.unwrap()),
+            #[cfg(feature = "amqp")]
+            Self::RabbitMq(place) => {
+                let mut parts = channel.splitn(3, |byte| *byte == b':');
+                let mut next = || parts.next().unwrap();
+                let (exchange, signal, sender) = (str::from_utf8(next()).unwrap(), next(), next());
+                place.publish_odd(exchange, &[signal, sender].join(&b'.'), "[]", body).await;
+            }
         }
     }
 
-    /// Puts into a queue what another program might.
+    /// Puts into a queue what another program might, before or after it has a consumer.
     pub async fn push_raw(&self, queue: &str, body: &[u8]) {
         match self {
             Self::Memory { broker, .. } => broker.push_raw(queue, body),
             #[cfg(feature = "redis")]
             Self::Redis(server) => drop(server.command(&[b"RPUSH", queue.as_bytes(), body]).await.unwrap()),
+            #[cfg(feature = "amqp")]
+            Self::RabbitMq(place) => {
+                place.declare_queue(queue).await;
+                place.publish_odd("", queue.as_bytes(), "[]", body).await;
+            }
         }
     }
 }
@@ -109,7 +137,7 @@ impl Log {
 }
 
 pub use formicary_test_support::cast::*;
-pub use formicary_test_support::on_both;
+pub use formicary_test_support::{on_both, on_each};
 pub use formicary_test_support::wait::until;
 
 pub const SOON: std::time::Duration = std::time::Duration::from_secs(10);

@@ -8,7 +8,7 @@ use formicary_actors::{Error, HandlerError};
 
 use super::common::*;
 
-on_both! {
+on_each! {
     a_panic_brings_a_fresh_instance_and_nobody_else_notices,
     signals_wait_in_the_inbox_while_the_agent_restarts,
     past_the_intensity_the_group_ends_with_code_3,

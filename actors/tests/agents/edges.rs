@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::common::*;
 
-on_both! {
+on_each! {
     an_agent_that_stops_itself_in_its_start_subscribes_once,
     a_stop_during_a_self_made_end_keeps_its_deadline,
     a_panic_during_a_stop_is_told_and_skips_pre_stop,

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 
 use super::common::*;
 
-on_both! {
+on_each! {
     what_a_filter_refuses_is_counted_and_is_nothing_else,
     a_call_that_a_filter_refuses_has_the_answer_of_the_others,
     a_filter_is_asked_before_the_turn,

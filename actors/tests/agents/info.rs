@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::common::*;
 
-on_both! {
+on_each! {
     what_became_of_each_run_is_counted_for_its_handler,
     what_waits_and_what_is_dropped_is_counted_for_its_handler,
     an_agent_sees_its_own_info,

@@ -9,7 +9,7 @@ use formicary_actors::events::EventKind;
 
 use super::common::*;
 
-on_both! {
+on_each! {
     messages_with_one_key_are_handled_in_order_and_keys_side_by_side,
     who_waits_for_its_key_holds_up_no_other_key,
     a_message_that_failed_lets_the_next_of_its_key_go_first,

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 
 use super::common::*;
 
-on_both! {
+on_each! {
     a_flood_runs_64_at_once_and_what_the_inbox_cannot_hold_is_counted,
     an_agent_calls_itself_while_its_lanes_are_full,
     a_crash_in_a_burst_leaves_the_rest_to_the_next_instance,

@@ -8,7 +8,7 @@ use formicary_actors::{CallError, Clock, Error, HandlerError};
 
 use super::common::*;
 
-on_both! {
+on_each! {
     layers_stand_in_their_order_around_every_kind_of_handler,
     a_layer_may_refuse_or_change_what_comes_out,
     a_layer_that_panics_is_a_crash_of_the_agent,

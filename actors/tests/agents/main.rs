@@ -1,4 +1,5 @@
-//! Agents as a whole: one body for each test, on the adapters in memory with a paused clock and on a real Redis.
+//! Agents as a whole: one body for each test, on the adapters in memory with a paused clock, on a real Redis
+//! and on a real RabbitMQ.
 #![allow(clippy::unwrap_used, reason = "the lint's own exception for tests does not reach their helpers")]
 
 mod blocking;

@@ -8,7 +8,7 @@ use formicary_actors::events::EventKind;
 
 use super::common::*;
 
-on_both! {
+on_each! {
     a_pattern_hears_the_declared_signals_that_it_matches,
     a_receiver_by_pattern_answers_calls,
     a_pattern_that_matches_nothing_is_refused_with_the_nearest,

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::common::*;
 
-on_both! {
+on_each! {
     a_handler_knows_its_attempt_and_what_went_wrong_before,
     the_waits_are_those_of_the_policy,
     an_error_that_is_not_worth_it_is_dead_at_once,
@@ -93,7 +93,9 @@ async fn the_waits_are_those_of_the_policy(stage: &Stage) {
     until(SOON, "the dead letter", async || group.events().count(EventKind::DeadLettered) == 1).await;
     let at: Vec<u64> = log.lines().iter().map(|line| line.parse().unwrap()).collect();
     let waits: Vec<u64> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let fit = waits.iter().zip([200, 400, 500]).all(|(wait, due)| (due..due + 150).contains(wait));
+    // The first wait of a length makes a queue of delays on RabbitMQ.
+    let slack = if stage.is_rabbitmq() { 600 } else { 150 };
+    let fit = waits.iter().zip([200, 400, 500]).all(|(wait, due)| (due..due + slack).contains(wait));
     assert!(fit && waits.len() == 3, "{waits:?}");
     group.stop().await;
 }

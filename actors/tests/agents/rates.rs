@@ -7,10 +7,11 @@ use tokio::time::Instant;
 
 use super::common::*;
 
-on_both! {
+on_each! {
     a_rate_spaces_what_begins_and_the_rest_waits_in_the_inbox,
     a_rate_of_a_consumer_leaves_the_rest_at_the_broker,
     who_waits_for_its_rate_holds_no_turn,
+    [not on RabbitMQ: it remembers no keys]
     a_crash_takes_no_places_of_a_rate_with_it,
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::common::*;
 
-on_both! {
+on_each! {
     settings_are_decoded_into_the_types_that_handlers_ask_for,
     settings_that_an_extractor_cannot_decode_refuse_the_start,
     settings_that_a_hook_cannot_decode_fail_the_start,

@@ -8,7 +8,7 @@ use formicary_actors::{Error, Limits};
 
 use super::common::*;
 
-on_both! {
+on_each! {
     a_task_finishes_is_cancelled_or_panics_and_its_handle_says_which,
     a_stop_cancels_tasks_after_the_handlers_and_before_pre_stop,
     a_crash_ends_the_tasks_of_the_instance,

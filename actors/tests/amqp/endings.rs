@@ -1,5 +1,6 @@
 //! Consumers and channels that the server ends.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use formicary_actors::contract::{Outcome, SettleError};
@@ -7,6 +8,7 @@ use formicary_actors::events::EventKind;
 use formicary_test_support::rabbitmq::Server;
 use formicary_test_support::{rabbitmq, require_rabbitmq, wait};
 use serde_json::json;
+use tokio::time::{Instant, timeout};
 
 use crate::common::{S, broker, consume, counts, send, settle};
 
@@ -28,6 +30,35 @@ async fn a_queue_that_is_deleted_is_declared_and_consumed_again() {
     assert_eq!(broker.env().events.count(EventKind::LateSettlement), 1);
     send(&broker, 1..2).await;
     assert_eq!(&*tray.until(2).await[1].body, b"1");
+}
+
+#[actix::test]
+async fn a_close_waits_until_a_busy_server_has_done_what_was_settled() {
+    if !require_rabbitmq("a_close_waits_until_a_busy_server_has_done_what_was_settled") {
+        return;
+    }
+    let place = rabbitmq::shared("busy").await;
+    let (closes, looks_on) = (broker(&place.url()), broker(&place.url()));
+    let (id, tray) = consume(&closes, "mailer", 4).await;
+    send(&closes, 0..2).await;
+    let got = tray.until(2).await;
+    let mut cancelled = pin!(closes.cancel(id));
+    let is_cancelled = async || place.queue("mailer").await.is_some_and(|queue| queue.consumers == 0);
+    let cancel = async {
+        tokio::select! {
+            () = &mut cancelled => panic!("something is in hand yet"),
+            () = wait::until(5 * S, "the end of the intake", is_cancelled) => {}
+        }
+    };
+    cancel.await;
+    let busy = place.busy_channels().await;
+    closes.settle(id, settle(&got[0], Outcome::Ack));
+    let mut close = pin!(closes.close(Instant::now() + 10 * S));
+    // Such a channel is killed 100 ms after the connection was closed, with what it has not read.
+    timeout(S, &mut close).await.expect_err("the server can have done nothing");
+    busy.end().await;
+    close.await;
+    counts(&looks_on, "what was settled does not come again", (1, 0, 0, 0)).await;
 }
 
 #[actix::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::wait::until;
+use crate::wait::{patience, until};
 use formicary_actors::contract::SendOptions;
 use serde_json::json;
 use tokio::time::Instant;
@@ -57,16 +57,18 @@ async fn delays_end_in_their_order_and_never_early(stage: &Stage) -> Told {
     let taker = Taker::of(&broker, "mailer", 8).await;
     let begun = Instant::now();
     let mut told = Told::new();
+    // All are sent before the first of them comes.
+    let time = |ms| patience() * Duration::from_millis(ms);
     for (n, ms) in [(3, 450), (1, 150), (2, 300)] {
         let mut options = SendOptions::default();
-        options.delay = Some(Duration::from_millis(ms));
+        options.delay = Some(time(ms));
         broker.send_with::<Mailer>(&json!(n), options).await.unwrap();
     }
     told.push(counts(&broker, "mailer").await);
     send(&broker, "mailer", 0..1).await;
     for ms in [0, 150, 300, 450] {
         told.push(say(&taker.one().await));
-        told.push((begun.elapsed() >= Duration::from_millis(ms)).to_string());
+        told.push((begun.elapsed() >= time(ms)).to_string());
     }
     told
 }

@@ -71,7 +71,14 @@ impl Console {
 
 /// A text as an Erlang binary.
 pub(super) fn binary(text: impl AsRef<[u8]>) -> String {
-    let bytes: Vec<String> = text.as_ref().iter().map(|byte| byte.to_string()).collect();
+    let text = text.as_ref();
+    // Each byte that the node reads as a number costs it a kilobyte or more: a megabyte of them would fill its memory.
+    if let [first, rest @ ..] = text
+        && rest.iter().all(|byte| byte == first)
+    {
+        return format!("binary:copy(<<{first}>>, {})", text.len());
+    }
+    let bytes: Vec<String> = text.iter().map(|byte| byte.to_string()).collect();
     format!("<<{}>>", bytes.join(","))
 }
 

@@ -11,7 +11,7 @@ mod server;
 mod shared;
 
 pub use options::Options;
-pub use place::{Place, Queue};
+pub use place::{Busy, Place, Queue};
 pub(crate) use program::{Program, program};
 pub use server::Server;
 pub use shared::shared;

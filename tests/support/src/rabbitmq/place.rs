@@ -17,6 +17,16 @@ pub struct Place<'s> {
     password: String,
 }
 
+/// Channels that stand still.
+pub struct Busy<'s>(&'s Server);
+
+impl Busy<'_> {
+    /// They go on.
+    pub async fn end(self) {
+        self.0.eval("[erlang:resume_process(C) || C <- erase(busy), is_process_alive(C)], ok").await;
+    }
+}
+
 /// A queue as the server tells it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 #[non_exhaustive]
@@ -100,6 +110,16 @@ impl<'s> Place<'s> {
         json(&self.server.eval(&erlang::topology(&self.name)).await)
     }
 
+    /// Declares a durable queue, as an agent that consumes it does. It may be there already.
+    pub async fn declare_queue(&self, name: &str) {
+        let declare = format!(
+            "{{_, _}} = rabbit_amqqueue:declare(rabbit_misc:r({}, queue, {}), true, false, [], none, <<\"test\">>), ok",
+            binary(&self.name),
+            binary(name),
+        );
+        self.server.eval(&declare).await;
+    }
+
     /// Deletes a queue with what is in it, under its consumers.
     pub async fn delete_queue(&self, name: &str) {
         let delete = format!(
@@ -131,6 +151,17 @@ impl<'s> Place<'s> {
             binary(name),
         );
         self.server.eval(&replace).await;
+    }
+
+    /// Has the channels that clients have here stand still, as on a node that is too busy: nothing that comes on them is read.
+    pub async fn busy_channels(&self) -> Busy<'s> {
+        let list = format!(
+            "[Channel || Channel <- rabbit_channel:list(), \
+              [{{_, Host}}] <- [rabbit_channel:info(Channel, [vhost])], Host =:= {}]",
+            binary(&self.name)
+        );
+        self.server.eval(&format!("put(busy, {list}), [erlang:suspend_process(C) || C <- get(busy)], ok")).await;
+        Busy(self.server)
     }
 
     /// How many connections clients have here.
