@@ -1,4 +1,4 @@
-//! Tests made out of bodies: one body, run in memory, on a Redis, or on both.
+//! Tests made out of bodies: one body, run in memory, on a Redis, on a RabbitMQ, or on all of them.
 
 /// Makes two tests out of each body, an `async fn(&Stage)`: one in memory, one on Redis. The stage is that of
 /// `crate::common`, of whoever calls this.
@@ -42,6 +42,59 @@ macro_rules! on_redis {
                         return;
                     }
                     super::$name().await;
+                }
+            )+
+        }
+    };
+}
+
+/// Makes three tests out of each body, an `async fn(&Stage)`: in memory, on Redis and on RabbitMQ. The stage is that of
+/// `crate::common`, of whoever calls this; on RabbitMQ it is a place on the node that all tests of the process share.
+#[allow(clippy::crate_in_macro_def, reason = "the stage is that of the tests, which have different ones")]
+#[macro_export]
+macro_rules! on_each {
+    ($($name:ident,)+) => {
+        $crate::on_both! { $($name,)+ }
+
+        #[cfg(feature = "amqp")]
+        mod rabbitmq {
+            $(
+                #[actix::test]
+                async fn $name() {
+                    if !$crate::require_rabbitmq(concat!(module_path!(), "::", stringify!($name))) {
+                        return;
+                    }
+                    let place = $crate::rabbitmq::shared(stringify!($name)).await;
+                    super::$name(&crate::common::Stage::RabbitMq(place)).await;
+                }
+            )+
+        }
+    };
+}
+
+/// Makes two tests out of each body, an `async fn(Kind)`: one on Redis, one on RabbitMQ. The kind is that of
+/// `crate::server`, of whoever calls this: the body starts the server that it needs.
+#[allow(clippy::crate_in_macro_def, reason = "the kind is that of the tests, with what they do to a server")]
+#[macro_export]
+macro_rules! on_servers {
+    ($($name:ident,)+) => {
+        mod redis {
+            $(
+                #[actix::test]
+                async fn $name() {
+                    if $crate::require_redis(concat!(module_path!(), "::", stringify!($name))) {
+                        super::$name(crate::server::Kind::Redis).await;
+                    }
+                }
+            )+
+        }
+        mod rabbitmq {
+            $(
+                #[actix::test]
+                async fn $name() {
+                    if $crate::require_rabbitmq(concat!(module_path!(), "::", stringify!($name))) {
+                        super::$name(crate::server::Kind::RabbitMq).await;
+                    }
                 }
             )+
         }
