@@ -13,7 +13,7 @@ use crate::common::*;
 use crate::ledger::Ledger;
 use crate::traffic::Worker;
 
-on_both! {
+on_each! {
     what_a_dying_arbiter_sent_arrives,
     a_settlement_from_a_dying_arbiter_is_applied,
     every_kind_of_thread_can_send,
@@ -84,7 +84,8 @@ async fn every_kind_of_thread_can_send(stage: &Stage) {
     let background = Background::start(stage.group().agent(move || Worker(book.clone()))).unwrap();
     let (bus, broker) = (background.bus().clone(), background.broker().clone());
     let send = async move |n: u64| {
-        assert_eq!(bus.publish("test", &Ping { n }).await.unwrap(), Some(1));
+        // RabbitMQ does not count who hears it.
+        assert!(matches!(bus.publish("test", &Ping { n }).await.unwrap(), Some(1) | None));
         broker.send::<Job>(&Job { n }).await.unwrap();
         assert_eq!(bus.call("test", &Ask { n }).await.unwrap(), n);
         assert_eq!(broker.inspect("jobs").await.unwrap().dead, 0);

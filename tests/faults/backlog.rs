@@ -9,7 +9,7 @@ use formicary_test_support::redis::Server;
 
 use crate::alone::alone;
 use crate::common::*;
-use crate::jobs::push_bodies;
+use crate::jobs::redis::push_bodies;
 use crate::rss::{self, MIB};
 
 const QUEUED: u64 = 100_000;

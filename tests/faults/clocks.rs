@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::common::*;
 use crate::consumer::{Process, Record, Setup, Work};
-use crate::jobs::{drained, push, taken};
+use crate::jobs::redis::{drained, push, taken};
 
 on_redis! {
     wall_clocks_set_back_and_forth_touch_no_lease,
@@ -24,7 +24,7 @@ async fn wall_clocks_set_back_and_forth_touch_no_lease() {
     let [of_server, of_holder, of_survivor] = std::array::from_fn(|_| WallClock::new());
     let (server, record) = (Server::options().envs(of_server.env()).start().await, Record::new());
     let looks_on = group_at(&server.url()).start().await.unwrap();
-    let setup = Setup::new(&server, &record).lease(LEASE);
+    let setup = Setup::new(server.url(), &record).lease(LEASE);
     let holds = setup.clone().work(Work::Takes(Duration::from_secs(60))).clock(&of_holder);
     let holds = Process::start(&holds).await;
     push(&server, 0..16).await;

@@ -4,17 +4,18 @@ use std::time::Duration;
 
 use formicary::events::{Event, Listener};
 use formicary::{BrokerConfig, Bus, BusConfig, Group, GroupBuilder, MemoryBroker, MemoryBus};
-use formicary_test_support::redis::Server;
+use formicary_test_support::{rabbitmq, redis};
 
 /// A group whose bus and broker are at this URL.
 pub fn group_at(url: &str) -> GroupBuilder {
     Group::builder().declarations(declarations()).bus(url.parse().unwrap()).broker(url.parse().unwrap())
 }
 
-/// Where a test runs: in memory, with a real clock, or on a Redis.
+/// Where a test runs: in memory, with a real clock, on a Redis, or on a RabbitMQ.
 pub enum Stage {
     Memory { bus: MemoryBus, broker: MemoryBroker },
-    Redis(Server),
+    Redis(redis::Server),
+    RabbitMq(rabbitmq::Place<'static>),
 }
 
 impl Stage {
@@ -22,7 +23,7 @@ impl Stage {
         Self::Memory { bus: MemoryBus::new(), broker: MemoryBroker::new() }
     }
 
-    /// A group on this stage; several share its bus and broker as processes do that share a Redis.
+    /// A group on this stage; several share its bus and broker as processes do that share a server.
     pub fn group(&self) -> GroupBuilder {
         match self {
             Self::Memory { bus, broker } => Group::builder()
@@ -30,13 +31,14 @@ impl Stage {
                 .bus(BusConfig::memory(bus.clone()))
                 .broker(BrokerConfig::memory(broker.clone())),
             Self::Redis(server) => group_at(&server.url()),
+            Self::RabbitMq(place) => group_at(&place.url()),
         }
     }
 }
 
 pub use formicary_test_support::cast::*;
 pub use formicary_test_support::wait::until;
-pub use formicary_test_support::{on_both, on_redis};
+pub use formicary_test_support::{on_each, on_redis, on_servers};
 
 pub const SOON: Duration = Duration::from_secs(10);
 /// How much later than its time a thing may be on a busy machine.

@@ -3,31 +3,30 @@
 use std::time::{Duration, Instant};
 
 use formicary::EventKind;
-use formicary_test_support::redis::Server;
 
 use crate::common::*;
 use crate::consumer::{Process, Record, Setup, Work};
-use crate::jobs::{drained, push};
+use crate::server::Kind;
 
-on_redis! {
+on_servers! {
     a_process_that_is_stopped_under_load_leaves_the_rest_to_its_neighbour,
 }
 
 /// SIGTERM under load: the process ends well within its deadline, and what it had is handled once, by itself or by its
 /// neighbour.
-async fn a_process_that_is_stopped_under_load_leaves_the_rest_to_its_neighbour() {
+async fn a_process_that_is_stopped_under_load_leaves_the_rest_to_its_neighbour(kind: Kind) {
     const ALL: u64 = 3_000;
-    let (server, record) = (Server::start().await, Record::new());
+    let (server, record) = (kind.start().await, Record::new());
     let looks_on = group_at(&server.url()).start().await.unwrap();
-    let setup = Setup::new(&server, &record).work(Work::Takes(Duration::from_millis(5)));
+    let setup = Setup::new(server.url(), &record).work(Work::Takes(Duration::from_millis(5)));
     let (stopped, neighbour) = (Process::start(&setup).await, Process::start(&setup).await);
-    push(&server, 0..ALL).await;
+    server.push(0..ALL).await;
     record.until(500, SOON).await;
     let begun = Instant::now();
     let first = stopped.stop().await;
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(2), "{took:?}");
-    let counts = drained(looks_on.broker()).await;
+    let counts = server.drained(looks_on.broker()).await;
     let second = neighbour.stop().await;
     assert_eq!((counts.dead, record.numbers(), record.duplicates()), (0, (0..ALL).collect(), 0));
     let of = |kind| first.of(kind) + second.of(kind);

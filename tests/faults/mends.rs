@@ -9,7 +9,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::alone::alone;
 use crate::common::*;
-use crate::jobs::push;
+use crate::jobs::redis::push;
 use crate::ledger::Ledger;
 use crate::lines::Lines;
 use crate::traffic::Worker;

@@ -10,7 +10,7 @@ use formicary::{AgentOptions, EventKind, RestartPolicy};
 
 use crate::common::*;
 
-on_both! {
+on_each! {
     an_agent_that_panics_500_times_disturbs_no_other,
 }
 

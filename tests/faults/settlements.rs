@@ -10,12 +10,17 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::alone::alone;
+use crate::alone::{alone, alone_on_servers};
 use crate::common::*;
-use crate::jobs::taken;
+use crate::jobs::{self, redis::taken};
 use crate::lines::Lines;
+use crate::server::Kind;
 
 const ACKS: u64 = 3;
+/// The handler of this message fails.
+const FAILS: u64 = 99;
+/// After three of its heartbeats a RabbitMQ has found out that nobody is there.
+const HEARTBEATS: Duration = Duration::from_secs(20);
 
 /// Its handler ends when the gate opens, or the stop comes: a moment at which the broker is out of reach.
 struct Waits(watch::Receiver<bool>);
@@ -31,44 +36,60 @@ impl Agent for Waits {
                     _ = gate.wait_for(|open| *open) => {}
                 }
             }
+            if job.n == FAILS { Err("as it shall") } else { Ok(()) }
         });
     }
 }
 
-/// A group that reaches its broker through the proxy.
-async fn waits(proxy: &Proxy, gate: &watch::Sender<bool>) -> Group {
+/// A group that reaches its broker there.
+async fn waits(url: &str, gate: &watch::Sender<bool>) -> Group {
     let gate = gate.subscribe();
-    let group = group_at(&proxy.url()).bus("memory://".parse().unwrap()).agent(move || Waits(gate.clone()));
+    let group = group_at(url).bus("memory://".parse().unwrap()).agent(move || Waits(gate.clone()));
     group.start().await.unwrap()
 }
 
-alone! {
-    /// An acknowledgement that cannot be delivered is repeated until the stop's deadline, then given up, counted and
-    /// logged; its message stays in the place of the consumer and is lost to nobody.
-    async fn an_acknowledgement_that_cannot_be_delivered_is_given_up_at_the_deadline() {
-        let lines = Lines::gather(LevelFilter::INFO);
-        let server = Server::start().await;
-        let proxy = Proxy::start(server.port()).await;
-        let gate = watch::Sender::new(false);
-        let group = waits(&proxy, &gate).await;
-        for n in 1..=ACKS {
-            group.broker().send::<Job>(&Job { n }).await.unwrap();
-        }
-        until(SOON, "the messages", async || group.load().running == ACKS).await;
-        proxy.set(Mode::Blackhole);
-        let events = group.events().clone();
-        let begun = Instant::now();
-        let limit = Duration::from_secs(3);
-        group.stop_within(limit).await;
-        let took = begun.elapsed();
-        assert!(took < limit + Duration::from_millis(1_500), "{took:?}");
-        assert_eq!(events.count(EventKind::LostSettlement), ACKS);
-        assert_eq!((events.count(EventKind::Consumed), events.count(EventKind::DeadLettered)), (0, 0));
-        assert_eq!(lines.with(&["WARN", "before these settlements could be applied", "jobs:taken:"]), 1, "{}", lines.text());
-        assert_eq!(taken(&server).await, ACKS);
-        println!("measured: given up after {took:?}");
-    }
+alone_on_servers! {
+    an_acknowledgement_that_cannot_be_delivered_is_given_up_at_the_deadline,
+}
 
+/// An acknowledgement, or a retry, that cannot be delivered is repeated until the stop's deadline, then given up, counted
+/// and logged; its message stays in the place of the consumer, or on RabbitMQ goes back, and is lost to nobody.
+async fn an_acknowledgement_that_cannot_be_delivered_is_given_up_at_the_deadline(kind: Kind) {
+    let lines = Lines::gather(LevelFilter::INFO);
+    let server = kind.start().await;
+    let proxy = Proxy::start(server.port()).await;
+    let gate = watch::Sender::new(false);
+    let group = waits(&server.url_by(proxy.port()), &gate).await;
+    for n in (1..=ACKS).chain([FAILS]) {
+        group.broker().send::<Job>(&Job { n }).await.unwrap();
+    }
+    const ALL: u64 = ACKS + 1;
+    until(SOON, "the messages", async || group.load().running == ALL).await;
+    proxy.set(Mode::Blackhole);
+    let events = group.events().clone();
+    let begun = Instant::now();
+    let limit = Duration::from_secs(3);
+    group.stop_within(limit).await;
+    let took = begun.elapsed();
+    assert!(took < limit + Duration::from_millis(1_500), "{took:?}");
+    assert_eq!(events.count(EventKind::LostSettlement), ALL);
+    for kind in [EventKind::Consumed, EventKind::Retried, EventKind::DeadLettered] {
+        assert_eq!(events.count(kind), 0, "{kind:?}");
+    }
+    let place = if kind == Kind::Redis { "jobs:taken:" } else { "another consumer" };
+    assert_eq!(lines.with(&["WARN", "before these settlements could be applied", place]), 1, "{}", lines.text());
+    match kind {
+        Kind::Redis => assert_eq!(server.taken().await, ALL),
+        Kind::RabbitMq => {
+            let place = server.place().await;
+            let back = async || jobs::rabbitmq::counts(&place).await.waiting == ALL;
+            until(HEARTBEATS, "the server to give them back", back).await;
+        }
+    }
+    println!("measured: given up after {took:?}");
+}
+
+alone! {
     /// An acknowledgement whose connection dies before its answer is kept, repeated, and counted once when it is applied.
     async fn an_acknowledgement_is_repeated_until_it_is_applied() {
         // The first time it never reached the server; the second time only the answer was lost.
@@ -77,7 +98,7 @@ alone! {
             let server = Server::start().await;
             let proxy = Proxy::start(server.port()).await;
             let gate = watch::Sender::new(false);
-            let group = waits(&proxy, &gate).await;
+            let group = waits(&proxy.url(), &gate).await;
             // The first settlement brings its script along, which is another way.
             group.broker().send::<Job>(&Job { n: 0 }).await.unwrap();
             until(SOON, "the first", async || group.events().count(EventKind::Consumed) == 1).await;

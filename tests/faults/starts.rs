@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use formicary::{BrokerConfig, BusConfig, Error};
 use formicary_test_support::proxy::{Mode, Proxy};
-use formicary_test_support::redis::Server;
 
 use crate::common::*;
+use crate::server::{Kind, Server};
 
-on_redis! {
+on_servers! {
     a_wrong_password_is_told,
     a_server_that_is_not_there_is_told,
     a_server_that_says_nothing_is_told,
@@ -31,43 +31,60 @@ async fn complaint(url: &str) -> String {
     text
 }
 
+/// A URL of the server with these credentials.
+fn url(kind: Kind, credentials: &str, place: &str) -> String {
+    let scheme = if kind == Kind::Redis { "redis" } else { "amqp" };
+    format!("{scheme}://{credentials}{place}")
+}
+
 /// A wrong password, or none, ends the start within 10 s with a line that says which server and what to check.
-async fn a_wrong_password_is_told() {
-    let server = Server::options().password("right").start().await;
+async fn a_wrong_password_is_told(kind: Kind) {
+    let server = match kind {
+        Kind::Redis => kind.start_locked("right").await.0,
+        Kind::RabbitMq => kind.start().await,
+    };
     let place = format!("127.0.0.1:{}", server.port());
     for credentials in ["", ":swordfish-7c1f@", "anna:swordfish-7c1f@"] {
-        let text = complaint(&format!("redis://{credentials}{place}")).await;
+        let text = complaint(&url(kind, credentials, &place)).await;
         assert!(text.contains(&place) && text.contains("user:password@"), "{text}");
     }
 }
 
 /// A port where nobody listens ends the start within 10 s with a line that says so.
-async fn a_server_that_is_not_there_is_told() {
-    let mut server = Server::start().await;
+async fn a_server_that_is_not_there_is_told(kind: Kind) {
+    let mut server = kind.start_alone().await;
     server.stop().await;
     let place = format!("127.0.0.1:{}", server.port());
-    let text = complaint(&format!("redis://:{SECRET}@{place}")).await;
+    let credentials = format!("anna:{SECRET}@");
+    let text = complaint(&url(kind, &credentials, &place)).await;
     assert!(text.contains(&place) && text.contains("Connection refused"), "{text}");
-    let text = complaint(&format!("redis://:{SECRET}@no-such-host.invalid:6379")).await;
+    let text = complaint(&url(kind, &credentials, "no-such-host.invalid:6379")).await;
     assert!(text.contains("no-such-host.invalid"), "{text}");
 }
 
 /// A server that takes the connection and says nothing ends the start within 10 s with a line that says so.
-async fn a_server_that_says_nothing_is_told() {
-    let server = Server::start().await;
+async fn a_server_that_says_nothing_is_told(kind: Kind) {
+    let server = kind.start().await;
     let proxy = Proxy::start(server.port()).await;
     proxy.set(Mode::Blackhole);
-    let text = complaint(&proxy.url()).await;
+    let text = complaint(&server.url_by(proxy.port())).await;
     assert!(text.contains("did not answer"), "{text}");
 }
 
-/// A consumer whose queue is a key of another type is refused at the start, with the key's name and the cure.
-async fn a_queue_of_another_type_is_told() {
-    let server = Server::start().await;
-    server.command(&["SET", "jobs", "a string"]).await.unwrap();
+/// A consumer whose queue is there as something else is refused at the start, with its name and the cure.
+async fn a_queue_of_another_type_is_told(kind: Kind) {
+    let server = kind.start().await;
+    match &server {
+        Server::Redis(redis) => drop(redis.command(&["SET", "jobs", "a string"]).await.unwrap()),
+        _ => {
+            server.push(0..1).await;
+            server.place().await.replace_queue("jobs").await;
+        }
+    }
     let worker = || crate::traffic::Worker(crate::ledger::Ledger::default());
     let error = group_at(&server.url()).agent(worker).start().await.unwrap_err().to_string();
-    assert!(error.contains("`jobs`") && error.contains("rename or delete"), "{error}");
+    let cure = if kind == Kind::Redis { "rename or delete" } else { "delete" };
+    assert!(error.contains("jobs") && error.contains(cure), "{error}");
 }
 
 /// A URL that is wrong is refused before anything starts, with the right form, and without what stands in it.

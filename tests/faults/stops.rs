@@ -9,7 +9,7 @@ use crate::common::*;
 use crate::ledger::Ledger;
 use crate::traffic::{Sender, TICK, Traffic};
 
-on_both! {
+on_each! {
     a_stop_under_load_loses_and_buries_nothing,
     a_handler_that_hangs_is_cut_off_at_the_deadline,
 }

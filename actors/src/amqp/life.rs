@@ -1,21 +1,21 @@
 //! The life of a connection: connect, set up, watch, replace.
 
-use super::{CommandError, ConnectError, Link, State, connection::Shared};
-use crate::connection::{self, Backoff, Pong, Reason};
+use super::{CommandError, ConnectError, Link, Outage, State, connection::Shared};
+use crate::connection::{self, Backoff, Pong};
 use futures_util::StreamExt;
 use lapin::Event;
-use std::{convert::Infallible, mem::discriminant, pin::pin, rc::Rc, time::Duration};
+use std::{convert::Infallible, pin::pin, rc::Rc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(shared: Rc<Shared>, mut backoff: Backoff) {
-    let mut told: Option<ConnectError> = None;
+    let mut outage = Outage::new(&shared.role, &shared.endpoint).quiet(shared.settings.quiet);
     loop {
         let reason = match attempt(&shared).await {
             Ok(link) => {
                 let since = Instant::now();
-                up(&shared, &link, told.take().is_some());
+                up(&shared, &link, &mut outage);
                 let reason = watch(&shared, &link).await;
                 // Whoever still holds the link learns that it is gone.
                 link.give_up(reason.clone());
@@ -26,21 +26,9 @@ pub(super) async fn run(shared: Rc<Shared>, mut backoff: Backoff) {
         };
         let reason = reason.scrubbed(&shared.endpoint);
         drop(shared.link.send_replace(Err(reason.to_string())));
-        // One line for an outage; another only if what is wrong is of another kind now.
-        let news = told.as_ref().is_none_or(|old| reason.is_permanent() && discriminant(old) != discriminant(&reason));
-        if news && shared.settings.quiet {
-            tracing::debug!("{}: no connection to {}: {reason}", shared.role, shared.endpoint);
-        } else if news {
-            tracing::warn!(
-                "{}: no connection to {}: {reason}; trying again until it is back",
-                shared.role,
-                shared.endpoint
-            );
-        }
-        if news {
-            told = Some(reason.clone());
-        }
-        shared.tell(&State::Down { reason });
+        let down = State::Down { reason };
+        outage.see(&down);
+        shared.tell(&down);
         sleep(backoff.next()).await;
     }
 }
@@ -57,12 +45,11 @@ async fn attempt(shared: &Shared) -> Result<Rc<Link>, ConnectError> {
     timeout(within, attempt).await.unwrap_or(Err(ConnectError::TimedOut(within)))
 }
 
-fn up(shared: &Shared, link: &Rc<Link>, was_down: bool) {
+fn up(shared: &Shared, link: &Rc<Link>, outage: &mut Outage) {
+    let up = State::Up { generation: link.generation() };
     shared.connected.set(link.generation());
-    if was_down && !shared.settings.quiet {
-        tracing::info!("{}: connected to {} again", shared.role, shared.endpoint);
-    }
-    shared.tell(&State::Up { generation: link.generation() });
+    outage.see(&up);
+    shared.tell(&up);
     drop(shared.link.send_replace(Ok(link.clone())));
 }
 

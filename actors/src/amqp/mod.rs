@@ -21,6 +21,7 @@ mod gate;
 mod life;
 mod link;
 mod mend;
+mod outage;
 mod screen;
 mod settings;
 mod socket;
@@ -37,6 +38,7 @@ pub(crate) use deadline::done_by;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{CommandError, ConnectError};
 pub use link::Link;
+pub(crate) use outage::Outage;
 pub use settings::Settings;
 pub(crate) use unconfirmed::{Fate, Message, Unconfirmed};
 

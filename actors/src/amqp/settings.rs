@@ -22,7 +22,7 @@ pub struct Settings {
     /// So many deliveries may wait in this process before no more is read from the socket; of consumers that acknowledge, the
     /// prefetch is the bound (default none).
     pub read_ahead: Option<NonZeroUsize>,
-    /// Logs outages at level debug (default false): for connections beside one that tells of them.
+    /// Logs outages at level debug (default false): for one of several, whose owner tells of all of them as one.
     pub quiet: bool,
     /// Whom a connection with TLS trusts, and which certificate it shows.
     #[cfg(feature = "tls")]

@@ -1,7 +1,8 @@
 //! The bytes of a connection, plain or encrypted, as the driver reads and writes them.
 //!
 //! The driver's own TLS brings a second copy of what stands in the workspace already, and some seventy crates more; so it is
-//! given a stream of ours, by way of a runtime that differs in nothing else from that which it would choose.
+//! given a stream of ours, by way of a runtime that differs from the one it would choose in this and in that its tasks log
+//! nothing.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::SocketAddr;
@@ -12,11 +13,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use async_rs::traits::Reactor;
-use async_rs::util::RuntimeParts;
+use async_rs::traits::{Executor, Reactor};
+use async_rs::util::{RuntimeParts, Task};
 use async_rs::{Runtime, Tokio};
 use futures_util::Stream as Items;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tracing::Dispatch;
+use tracing::instrument::WithSubscriber;
 
 use super::gate::Gate;
 use super::screen::Screen;
@@ -89,8 +92,28 @@ impl Stream {
 }
 
 /// The runtime of this thread, whose connections are [`Stream`]s.
-pub(super) fn runtime() -> Runtime<RuntimeParts<Tokio, Streams>> {
-    Runtime::new(RuntimeParts::new(Tokio::current(), Streams(Tokio::current())))
+pub(super) fn runtime() -> Runtime<RuntimeParts<Quiet, Streams>> {
+    Runtime::new(RuntimeParts::new(Quiet(Tokio::current()), Streams(Tokio::current())))
+}
+
+/// The tasks of the driver on this thread log nothing, as its own thread does: the loss of a connection is told by its owner.
+#[derive(Clone, Debug)]
+pub(super) struct Quiet(Tokio);
+
+impl Executor for Quiet {
+    type Task<T: Send + 'static> = <Tokio as Executor>::Task<T>;
+
+    fn block_on<T, F: Future<Output = T>>(&self, f: F) -> T {
+        self.0.block_on(f)
+    }
+
+    fn spawn<T: Send + 'static, F: Future<Output = T> + Send + 'static>(&self, f: F) -> Task<Self::Task<T>> {
+        self.0.spawn(f.with_subscriber(Dispatch::none()))
+    }
+
+    fn spawn_blocking<T: Send + 'static, F: FnOnce() -> T + Send + 'static>(&self, f: F) -> Task<Self::Task<T>> {
+        self.0.spawn_blocking(f)
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -47,6 +47,12 @@ pub(crate) fn deduplicated(events: &Events, queue: &Arc<str>, consumer: &Arc<str
     events.emit(EventKind::Deduplicated, || Event::Deduplicated { queue, consumer });
 }
 
+/// Tells that a settlement was given up when the broker was closed; whoever gives up several logs that.
+pub(crate) fn lost(events: &Events, queue: &Arc<str>, consumer: &Arc<str>) {
+    let (queue, consumer) = (queue.clone(), consumer.clone());
+    events.emit(EventKind::LostSettlement, || Event::LostSettlement { queue, consumer });
+}
+
 /// Tells that a settlement came too late.
 pub(crate) fn late(events: &Events, queue: &Arc<str>, consumer: &Arc<str>) {
     if let Some(times) = events.line_due("late settlement", queue) {

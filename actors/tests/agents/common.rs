@@ -137,8 +137,8 @@ impl Log {
 }
 
 pub use formicary_test_support::cast::*;
-pub use formicary_test_support::{on_both, on_each};
 pub use formicary_test_support::wait::until;
+pub use formicary_test_support::{on_both, on_each};
 
 pub const SOON: std::time::Duration = std::time::Duration::from_secs(10);
 

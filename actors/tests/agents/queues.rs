@@ -230,7 +230,8 @@ async fn a_delayed_message_waits_at_the_broker(stage: &Stage) {
     group.bus().publish("test", &Pong { n: 9 }).await.unwrap();
     // RabbitMQ carries headers.
     let refused = if stage.is_rabbitmq() { 0 } else { 1 };
-    let outcome = async || (group.events().count(EventKind::Failed), log.count("9 1")) == (refused, 2 - refused as usize);
+    let outcome =
+        async || (group.events().count(EventKind::Failed), log.count("9 1")) == (refused, 2 - refused as usize);
     until(SOON, "the option, or its refusal", outcome).await;
     group.stop().await;
 }

@@ -184,7 +184,11 @@ async fn a_replacement_that_hears_other_signals_leaves_what_waits_to_the_one_bef
     .unwrap();
     publish("ask", 5).await;
     publish("pong", 6).await;
-    assert_eq!(group.bus().publish("test", &Ping { n: 7 }).await.unwrap(), stage.receivers(0), "nobody hears it any more");
+    assert_eq!(
+        group.bus().publish("test", &Ping { n: 7 }).await.unwrap(),
+        stage.receivers(0),
+        "nobody hears it any more"
+    );
     gate.add_permits(100);
     until(SOON, "all", async || log.lines().len() == 7).await;
     until(SOON, "idle", async || group.load().is_idle()).await;
@@ -209,7 +213,11 @@ async fn unsubscribed_means_that_nothing_enters_and_what_waits_is_handled(stage:
     until(SOON, "the first", async || log.lines().len() == 1).await;
     assert!(me.unsubscribe("gated").await);
     assert!(!me.unsubscribe("gated").await, "there is none any more");
-    assert_eq!(group.bus().publish("test", &Ping { n: 3 }).await.unwrap(), stage.receivers(1), "the other one still hears it");
+    assert_eq!(
+        group.bus().publish("test", &Ping { n: 3 }).await.unwrap(),
+        stage.receivers(1),
+        "the other one still hears it"
+    );
     assert!(me.unsubscribe("other").await);
     assert_eq!(group.bus().publish("test", &Ping { n: 4 }).await.unwrap(), stage.receivers(0));
     gate.add_permits(100);

@@ -156,6 +156,27 @@ async fn a_close_applies_what_was_settled_and_is_no_outage() {
     }
 }
 
+/// What is acknowledged last, when the copy for its next attempt is confirmed, goes out before the channel ends, too.
+#[actix::test]
+async fn a_close_leaves_no_original_of_what_is_tried_again() {
+    if !require_rabbitmq("a_close_leaves_no_original_of_what_is_tried_again") {
+        return;
+    }
+    let place = rabbitmq::shared("closing-copies").await;
+    let look = broker(&place.url());
+    for _ in 0..20 {
+        let broker = broker(&place.url());
+        send(&look, 0..16).await;
+        let (id, tray) = consume(&broker, "mailer", 16).await;
+        for one in &tray.until(16).await {
+            broker.settle(id, settle(one, Outcome::Retry { after: 600 * S }));
+        }
+        broker.close(tokio::time::Instant::now() + 5 * S).await;
+        let queue = place.queue("mailer").await.unwrap();
+        assert_eq!((queue.ready, queue.unacked), (0, 0), "each is in its queue of delays, and nowhere else");
+    }
+}
+
 #[actix::test]
 async fn an_outage_of_the_connection_of_outboxes_alone_is_told() {
     if !require_rabbitmq("an_outage_of_the_connection_of_outboxes_alone_is_told") {

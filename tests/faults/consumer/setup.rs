@@ -4,8 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use formicary::{BrokerConfig, RedisConfig, RestartPolicy, Retry};
-use formicary_test_support::redis::Server;
+use formicary::{AmqpConfig, BrokerConfig, RedisConfig, RestartPolicy, Retry};
 use formicary_test_support::wall::WallClock;
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +29,7 @@ pub enum Work {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Setup {
     pub url: String,
+    /// So long it may give no sign of life: the lease on Redis, the heartbeat on RabbitMQ.
     pub lease: Duration,
     pub concurrency: NonZeroUsize,
     pub attempts: NonZeroU32,
@@ -43,9 +43,9 @@ pub struct Setup {
 }
 
 impl Setup {
-    pub fn new(server: &Server, record: &Record) -> Self {
+    pub fn new(url: String, record: &Record) -> Self {
         Self {
-            url: server.url(),
+            url,
             lease: Duration::from_secs(1),
             concurrency: NonZeroUsize::new(16).unwrap(),
             attempts: NonZeroU32::new(5).unwrap(),
@@ -83,6 +83,9 @@ impl Setup {
     }
 
     pub fn broker(&self) -> BrokerConfig {
+        if self.url.starts_with("amqp") {
+            return BrokerConfig::amqp(self.url.parse::<AmqpConfig>().unwrap().heartbeat(self.lease));
+        }
         BrokerConfig::redis(self.url.parse::<RedisConfig>().unwrap().lease(self.lease))
     }
 

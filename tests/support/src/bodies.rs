@@ -71,3 +71,32 @@ macro_rules! on_redis {
         }
     };
 }
+
+/// Makes two tests out of each body, an `async fn(Kind)`: one on Redis, one on RabbitMQ. The kind is that of
+/// `crate::server`, of whoever calls this: the body starts the server that it needs.
+#[allow(clippy::crate_in_macro_def, reason = "the kind is that of the tests, with what they do to a server")]
+#[macro_export]
+macro_rules! on_servers {
+    ($($name:ident,)+) => {
+        mod redis {
+            $(
+                #[actix::test]
+                async fn $name() {
+                    if $crate::require_redis(concat!(module_path!(), "::", stringify!($name))) {
+                        super::$name(crate::server::Kind::Redis).await;
+                    }
+                }
+            )+
+        }
+        mod rabbitmq {
+            $(
+                #[actix::test]
+                async fn $name() {
+                    if $crate::require_rabbitmq(concat!(module_path!(), "::", stringify!($name))) {
+                        super::$name(crate::server::Kind::RabbitMq).await;
+                    }
+                }
+            )+
+        }
+    };
+}

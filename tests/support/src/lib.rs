@@ -9,7 +9,7 @@
 //! - [`wall::WallClock`]: the wall clock of such programs, which a test sets back and forth.
 //! - [`wait::until`]: the one place where a test waits.
 //! - [`cast`]: the signals and the queue that tests of agents play with.
-//! - [`on_both`], [`on_redis`]: tests made out of bodies that run in memory and on a Redis.
+//! - [`on_each`], [`on_both`], [`on_servers`], [`on_redis`]: tests made out of bodies that run in memory, on a Redis and on a RabbitMQ.
 //! - [`require_redis`], [`require_rabbitmq`], [`require_python`], [`require_openssl`]: leave a test out, aloud, where its server is missing.
 //!
 //! Nothing here depends on the runtime of the test: servers and programs are plain processes, the proxy has a thread of its

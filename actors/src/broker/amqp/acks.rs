@@ -11,7 +11,7 @@ use super::consumer::Consumer;
 use crate::broker::batch::{Batch, End};
 use crate::broker::settled;
 use crate::contract::{Outcome, Outgoing, Token};
-use crate::events::{Event, EventKind, Events};
+use crate::events::Events;
 
 /// A settlement that only has to be told.
 pub(super) struct Settled {
@@ -102,8 +102,7 @@ impl Settled {
     }
 
     pub(super) fn lost(self, events: &Events, consumer: &Consumer) {
-        let (queue, consumer) = (consumer.queue.clone(), consumer.name.clone());
-        events.emit(EventKind::LostSettlement, || Event::LostSettlement { queue, consumer });
+        settled::lost(events, &consumer.queue, &consumer.name);
         self.end(End::Lost);
     }
 

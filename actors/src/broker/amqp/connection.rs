@@ -10,7 +10,8 @@ use super::gauge::Gauge;
 use super::line::Line;
 use super::topology::Topology;
 use super::{acks, settle};
-use crate::amqp::{Connection, Observer, Settings};
+use crate::amqp::{Connection, Observer, Outage, Settings, State};
+use crate::broker::settled;
 use crate::connection::{chance, follow};
 use crate::contract::{ConnectionState, ConsumerId};
 use crate::{AdapterContext, AmqpConfig};
@@ -36,10 +37,14 @@ pub(super) struct Link {
 impl Link {
     pub(super) fn open(config: &AmqpConfig, context: AdapterContext) -> Rc<Self> {
         let context = Rc::new(context);
-        let gauge = Gauge::new(follow("broker", context.clone()));
-        let publishing = open(config, &context, "broker", config.settings.clone(), gauge.another());
-        // The first one tells of outages.
-        let consuming = open(config, &context, "broker consumers", quiet(config), gauge.another());
+        // One outage and one line for all connections, whichever of them is lost.
+        let (mut follow, mut outage) = (follow("broker", context.clone()), Outage::new("broker", &config.endpoint));
+        let gauge = Gauge::new(move |state: &State| {
+            outage.see(state);
+            follow(state);
+        });
+        let publishing = open(config, &context, "broker", gauge.another());
+        let consuming = open(config, &context, "broker consumers", gauge.another());
         let topology = Rc::new(Topology::new(consuming.clone(), &context.env, config.queues));
         Rc::new(Self {
             line: Line::new(context.clone(), publishing.clone(), topology.clone()),
@@ -56,8 +61,7 @@ impl Link {
     }
 
     pub(super) fn transactions(&self) -> Connection {
-        let settings = quiet(&self.config);
-        let open = || open(&self.config, &self.context, "broker outboxes", settings, self.gauge.another());
+        let open = || open(&self.config, &self.context, "broker outboxes", self.gauge.another());
         self.transacting.get_or_init(open).clone()
     }
 
@@ -104,10 +108,11 @@ impl Link {
     /// Counts and logs what could not be told to the server in time.
     fn give_up(&self, consumer: &Consumer) {
         let events = &self.context.env.events;
-        let left = acks::give_up(consumer);
-        let lost = left.len() + consumer.lose_all();
+        let (left, copies) = (acks::give_up(consumer), consumer.lose_all());
+        let lost = left.len() + copies;
         let stuck = consumer.stuck.borrow_mut().take();
-        stuck.into_iter().for_each(Copying::lost);
+        stuck.into_iter().for_each(Copying::given_up);
+        (0..copies).for_each(|_| settled::lost(events, &consumer.queue, &consumer.name));
         left.into_iter().for_each(|one| one.lost(events, consumer));
         if lost > 0 {
             let queue = &consumer.queue;
@@ -117,17 +122,8 @@ impl Link {
     }
 }
 
-fn quiet(config: &AmqpConfig) -> Settings {
-    Settings { quiet: true, ..config.settings.clone() }
-}
-
-fn open(
-    config: &AmqpConfig,
-    context: &AdapterContext,
-    role: &str,
-    settings: Settings,
-    observer: Observer,
-) -> Connection {
+fn open(config: &AmqpConfig, context: &AdapterContext, role: &str, observer: Observer) -> Connection {
+    let settings = Settings { quiet: true, ..config.settings.clone() };
     let prepare = Box::new(|_| Box::pin(async { Ok(()) }) as _);
     Connection::open(config.endpoint.clone(), role, settings, chance(&context.env.ids), observer, prepare)
 }

@@ -107,6 +107,13 @@ impl Copying {
         self.consumer.holds(self.token)
     }
 
+    /// The broker is closed; that it is lost is counted there.
+    pub(super) fn given_up(self) {
+        if let Some(batch) = &self.batch {
+            batch.end(self.token, End::Lost);
+        }
+    }
+
     /// The message is the server's again. That it is late was counted when its channel ended.
     pub(super) fn lost(self) {
         if let Some(batch) = &self.batch {

@@ -143,8 +143,10 @@ impl Session {
         let events = &link.context.env.events;
         for one in settled {
             match one.batch {
-                None => one.applied(events, consumer),
-                Some(_) => self.written.push(one),
+                // The answer to the cancel is the proof of what comes before it. Behind it the channel ends at once, and what
+                // the driver has not written by then, such as the acknowledgement of a retry, it would drop.
+                None if !self.is_cancelling => one.applied(events, consumer),
+                _ => self.written.push(one),
             }
         }
         self.ask_for_proof(consumer);

@@ -160,10 +160,7 @@ pub(super) fn give_up(link: &Link, consumer: &Consumer) {
     let mut lost = 0;
     for pending in flying.chain(waiting).chain(refused) {
         lost += 1;
-        link.context.env.events.emit(EventKind::LostSettlement, || Event::LostSettlement {
-            queue: consumer.queue.clone(),
-            consumer: consumer.name.clone(),
-        });
+        settled::lost(&link.context.env.events, &consumer.queue, &consumer.name);
         consumer.release(pending.token);
         if let Some(batch) = &pending.batch {
             batch.end(pending.token, End::Lost);

@@ -12,6 +12,7 @@ use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
 use lapin::{Channel, ExchangeKind};
 use tokio::sync::{Mutex, watch};
 use tokio::task::AbortHandle;
+use tokio::try_join;
 
 use super::drain::{self, Acks};
 use super::incoming;
@@ -32,15 +33,15 @@ pub(super) struct Live {
     /// For bindings that come and go, so that one that the server refuses ends nothing else.
     pub(super) binder: Mutex<Option<Channel>>,
     blocked: watch::Receiver<Option<Arc<str>>>,
-    _tasks: Tasks,
+    _tasks: [Task; 4],
 }
 
-#[derive(Default)]
-struct Tasks(Vec<AbortHandle>);
+/// Ends with this value.
+struct Task(AbortHandle);
 
-impl Drop for Tasks {
+impl Drop for Task {
     fn drop(&mut self) {
-        self.0.iter().for_each(AbortHandle::abort);
+        self.0.abort();
     }
 }
 
@@ -74,41 +75,51 @@ impl Live {
 /// Sets everything up that has to be there before the connection counts as up. `shared` may still be in the making.
 pub(super) async fn set_up(shared: &Weak<Shared>, link: Rc<Link>) -> Result<Live, ConnectError> {
     let shared = shared.upgrade().ok_or_else(|| ConnectError::Unreachable("the bus has ended".to_owned()))?;
-    let publish = link.channel().await?;
-    link.answered(publish.confirm_select(ConfirmSelectOptions::default())).await?;
-    let control = link.channel().await?;
+    // What needs no answer of another goes out beside it: the way to the server may be long, and each answer takes one.
+    let (publish, control, of_lost, of_answers, of_signals) =
+        try_join!(link.channel(), link.channel(), link.channel(), link.channel(), link.channel())?;
     // Always like this: two processes of which one declares it otherwise could not work together.
     let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     let exchange = shared.exchange.clone();
-    link.answered(control.exchange_declare(exchange, ExchangeKind::Topic, durable, FieldTable::default())).await?;
-    let lost = queue(&link, &control, limits(1, None)).await?;
-    let signals = queue(&link, &control, backlog(shared.backlog, &lost)).await?;
-    let answers = queue(&link, &control, backlog(shared.backlog, &lost)).await?;
-    bind_all(&shared, &link, &control, &signals).await?;
-
-    let mut tasks = Tasks::default();
-    let mut consume = async |queue: &ShortString, acks: Acks, take: drain::Take| {
-        let channel = link.channel().await?;
-        let name = ShortString::default();
-        let no_ack = matches!(acks, Acks::Never);
-        if !no_ack {
-            link.answered(channel.basic_qos(1, BasicQosOptions::default())).await?;
-        }
-        let options = BasicConsumeOptions { exclusive: true, no_ack, ..BasicConsumeOptions::default() };
-        let consumer =
-            link.answered(channel.basic_consume(queue.clone(), name, options, FieldTable::default())).await?;
-        tasks.0.push(actix_rt::spawn(drain::run(consumer, channel, &link, acks, take)).abort_handle());
-        Ok::<_, CommandError>(())
-    };
+    let ((), (), (), lost) = try_join!(
+        link.answered(publish.confirm_select(ConfirmSelectOptions::default())),
+        link.answered(control.exchange_declare(exchange, ExchangeKind::Topic, durable, FieldTable::default())),
+        // Of all channels the one that acknowledges.
+        link.answered(of_lost.basic_qos(1, BasicQosOptions::default())),
+        queue(&link, &control, limits(1, None)),
+    )?;
+    let (signals, answers) = try_join!(
+        queue(&link, &control, backlog(shared.backlog, &lost)),
+        queue(&link, &control, backlog(shared.backlog, &lost)),
+    )?;
     let of = Rc::downgrade(&shared);
-    consume(&lost, Acks::Slowly, incoming::lost(of.clone())).await?;
-    consume(&answers, Acks::Never, incoming::answers(of.clone())).await?;
-    consume(&signals, Acks::Never, incoming::signals(of, answers.clone())).await?;
+    let ((), lost, from_answers, from_signals) = try_join!(
+        bind_all(&shared, &link, &control, &signals),
+        consume(&link, of_lost, &lost, Acks::Slowly, incoming::lost(of.clone())),
+        consume(&link, of_answers, &answers, Acks::Never, incoming::answers(of.clone())),
+        consume(&link, of_signals, &signals, Acks::Never, incoming::signals(of, answers.clone())),
+    )?;
     let blocked = link.blocked();
-    tasks.0.push(actix_rt::spawn(watch_blocked(blocked.clone(), Rc::downgrade(&shared))).abort_handle());
+    let watch = Task(actix_rt::spawn(watch_blocked(blocked.clone(), Rc::downgrade(&shared))).abort_handle());
+    let tasks = [lost, from_answers, from_signals, watch];
     let (generation, binder, link) = (link.generation(), Mutex::new(Some(control)), Rc::downgrade(&link));
     let publish = Rc::new(publish);
     Ok(Live { link, generation, publish, signals, answers, binder, blocked, _tasks: tasks })
+}
+
+/// Hands over what comes into a queue of ours, until the task is dropped.
+async fn consume(
+    link: &Rc<Link>,
+    channel: Channel,
+    queue: &ShortString,
+    acks: Acks,
+    take: drain::Take,
+) -> Result<Task, CommandError> {
+    let options =
+        BasicConsumeOptions { exclusive: true, no_ack: matches!(acks, Acks::Never), ..BasicConsumeOptions::default() };
+    let consume = channel.basic_consume(queue.clone(), ShortString::default(), options, FieldTable::default());
+    let consumer = link.answered(consume).await?;
+    Ok(Task(actix_rt::spawn(drain::run(consumer, channel, link, acks, take)).abort_handle()))
 }
 
 /// What could not go out may go out now.

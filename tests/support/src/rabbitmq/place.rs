@@ -172,16 +172,19 @@ impl<'s> Place<'s> {
 
     /// Closes every connection that clients have here: each gets `CONNECTION_FORCED`.
     pub async fn close_connections(&self) {
-        let close =
-            format!("[rabbit_networking:close_connection(C, \"by the test\") || C <- {}], ok", self.connection_list());
+        // One that ends by itself meanwhile is closed too.
+        let close = format!(
+            "[catch rabbit_networking:close_connection(C, \"by the test\") || C <- {}], ok",
+            self.connection_list()
+        );
         self.server.eval(&close).await;
     }
 
     /// Closes every connection that calls itself so, as [`Place::close_connections`] does.
     pub async fn close_connections_named(&self, name: &str) {
         let close = format!(
-            "[rabbit_networking:close_connection(C, \"by the test\") || C <- {}, \
-             [{{_, Said}}] <- [rabbit_networking:connection_info(C, [client_properties])], \
+            "[catch rabbit_networking:close_connection(C, \"by the test\") || C <- {}, \
+             [{{_, Said}}] <- [catch rabbit_networking:connection_info(C, [client_properties])], \
              lists:member({{<<\"connection_name\">>, longstr, {}}}, Said)], ok",
             self.connection_list(),
             binary(name),
@@ -230,7 +233,7 @@ impl<'s> Place<'s> {
     fn connection_list(&self) -> String {
         let name = binary(&self.name);
         format!(
-            "[C || C <- rabbit_networking:connections(), catch rabbit_networking:connection_info(C, [vhost]) =:= [{{vhost, {name}}}]]"
+            "[C || C <- rabbit_networking:connections(), (catch rabbit_networking:connection_info(C, [vhost])) =:= [{{vhost, {name}}}]]"
         )
     }
 }

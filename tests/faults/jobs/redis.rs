@@ -1,4 +1,4 @@
-//! The queue `jobs` as the server has it.
+//! As a Redis has it.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,8 @@ use formicary_test_support::redis::Server;
 
 use crate::common::*;
 
-/// Pushes messages as any program would.
 pub async fn push(server: &Server, numbers: std::ops::Range<u64>) {
-    let bodies: Vec<_> = numbers.map(|n| format!("{{\"n\": {n}}}")).collect();
-    push_bodies(server, &bodies).await;
+    push_bodies(server, &super::bodies(numbers)).await;
 }
 
 pub async fn push_bodies(server: &Server, bodies: &[String]) {
@@ -22,7 +20,6 @@ pub async fn push_bodies(server: &Server, bodies: &[String]) {
     }
 }
 
-/// How many messages stand in the places of consumers.
 pub async fn taken(server: &Server) -> u64 {
     places(server).await.into_values().sum()
 }
@@ -38,10 +35,14 @@ pub async fn places(server: &Server) -> BTreeMap<String, u64> {
     places
 }
 
-/// The entries that wait for the end of a delay.
 pub async fn delayed(server: &Server) -> Vec<Entry> {
     let entries = server.command(&["ZRANGE", "jobs:delayed", "0", "-1"]).await.unwrap();
     entries.array().iter().map(|entry| Entry::decode(entry.bytes().unwrap()).unwrap()).collect()
+}
+
+pub async fn waiting(server: &Server, queue: &str) -> Vec<String> {
+    let bodies = server.command(&["LRANGE", queue, "0", "-1"]).await.unwrap();
+    bodies.array().iter().map(|body| body.text().unwrap()).collect()
 }
 
 /// Waits until nothing of the queue is left to be handled; returns what it holds then.
