@@ -149,10 +149,13 @@ async fn a_stop_returns_what_waits_for_its_key_in_its_old_order(stage: &Stage) {
     let events = group.events().clone();
     // It has not looked for its sign yet.
     group.stop().await;
-    assert_eq!((events.count(EventKind::Consumed), events.count(EventKind::Returned)), (1, 3), "{:?}", log.lines());
+    let (consumed, returned) = (events.count(EventKind::Consumed), events.count(EventKind::Returned));
+    // RabbitMQ is asked to give no more first, and until it answers they go on.
+    let fits = (consumed, returned) == (1, 3) || stage.is_rabbitmq() && (4..=5).contains(&(consumed + returned));
+    assert!(fits, "{consumed} consumed, {returned} returned: {:?}", log.lines());
     let seen = log.clone();
     let group = stage.group().agent(move || Waits(seen.clone())).start().await.unwrap();
-    until(SOON, "the rest", async || group.events().count(EventKind::Consumed) == 4).await;
+    until(SOON, "the rest", async || group.events().count(EventKind::Consumed) == 5 - consumed).await;
     let began: Vec<_> = log.lines().into_iter().filter(|line| line.starts_with("begin")).collect();
     assert_eq!(began, ["begin 100", "begin 101", "begin 102", "begin 103", "begin 104"]);
     group.stop().await;

@@ -242,6 +242,7 @@ async fn what_a_stop_cuts_off_is_counted(stage: &Stage) {
     publish_all(group.bus(), 0..100).await;
     until(SOON, "64 at once", async || log.count("begun") == 64).await;
     let events = group.events().clone();
+    until(SOON, "all of them", async || events.count(EventKind::SignalReceived) == 100).await;
     group.stop_within(Duration::from_millis(200)).await;
     assert_eq!((events.count(EventKind::Handled), events.count(EventKind::Dropped)), (0, 100));
 }

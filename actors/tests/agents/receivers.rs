@@ -211,6 +211,7 @@ async fn unsubscribed_means_that_nothing_enters_and_what_waits_is_handled(stage:
     .unwrap();
     publish(&group, 0..3).await;
     until(SOON, "the first", async || log.lines().len() == 1).await;
+    until(SOON, "all three", async || group.events().count(EventKind::SignalReceived) == 3).await;
     assert!(me.unsubscribe("gated").await);
     assert!(!me.unsubscribe("gated").await, "there is none any more");
     assert_eq!(
