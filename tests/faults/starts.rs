@@ -83,8 +83,8 @@ async fn a_queue_of_another_type_is_told(kind: Kind) {
     }
     let worker = || crate::traffic::Worker(crate::ledger::Ledger::default());
     let error = group_at(&server.url()).agent(worker).start().await.unwrap_err().to_string();
-    let cure = if kind == Kind::Redis { "rename or delete" } else { "delete" };
-    assert!(error.contains("jobs") && error.contains(cure), "{error}");
+    let (name, cure) = if kind == Kind::Redis { ("`jobs`", "rename or delete") } else { ("jobs", "delete") };
+    assert!(error.contains(name) && error.contains(cure), "{error}");
 }
 
 /// A URL that is wrong is refused before anything starts, with the right form, and without what stands in it.
