@@ -48,6 +48,7 @@ pub(crate) fn deduplicated(events: &Events, queue: &Arc<str>, consumer: &Arc<str
 }
 
 /// Tells that a settlement was given up when the broker was closed; whoever gives up several logs that.
+#[cfg(any(feature = "amqp", feature = "redis"))]
 pub(crate) fn lost(events: &Events, queue: &Arc<str>, consumer: &Arc<str>) {
     let (queue, consumer) = (queue.clone(), consumer.clone());
     events.emit(EventKind::LostSettlement, || Event::LostSettlement { queue, consumer });
